@@ -1,0 +1,220 @@
+// The resource workflow's public face: its id, its start argument, and every update, signal and query by name.
+// The api imports this file and nothing else of the workflows.
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ErrorCode, ErrorDetails } from '../../shared/errors';
+import type { PlanPolicy } from '../../shared/plans/types';
+import type { ResourceStatus } from '../../shared/resourcestatus';
+import type { ResourceKind } from '../../shared/resourcetype';
+
+export const RESOURCE_WORKFLOW_TYPE = 'resource';
+/** `ready` always has this update id, so that any number of waiters share one update. */
+export const READY_UPDATE_ID = 'ready';
+
+export function resourceWorkflowId(resourceId: string): string {
+  return `resource/${resourceId}`;
+}
+
+/** The resource's id, or null when the workflow is none of ours. */
+export function resourceIdFromWorkflowId(workflowId: string): string | null {
+  return workflowId.startsWith('resource/') ? workflowId.slice('resource/'.length) : null;
+}
+
+/** Who owns a resource: a team, or an anonymous caller (fingerprint = network, addressHash = the full client address). */
+export type Owner = { type: 'team'; teamId: string } | { type: 'anonymous'; fingerprint: string; addressHash: string };
+
+/** Who asked for something, as the audit log names them. */
+export interface ActorRef {
+  type: 'anonymous' | 'team' | 'operator' | 'system';
+  id: string;
+  role?: string;
+}
+
+/** Sizes that the backend enforces. Absent = not limited. */
+export interface ResourceLimits {
+  storageMb?: number;
+  connections?: number;
+  memoryMb?: number;
+}
+
+/** How many of this kind, and of today's provisions, the caller may hold. -1 = no limit. */
+export interface ReservationQuota {
+  kindCount: number;
+  provisionsPerDay: number;
+}
+
+/** Everything that a resource is made from; fixed at its start. Holds no secret. */
+export interface ResourceSpec {
+  resourceId: string;
+  kind: ResourceKind;
+  name: string;
+  env: string;
+  owner: Owner;
+  policy: PlanPolicy;
+  limits: ResourceLimits;
+  quota: ReservationQuota;
+  /** null = never expires. */
+  ttlMs: number | null;
+  labels: Record<string, string>;
+  parentResourceId: string | null;
+  notifyWebhook: string | null;
+  /** Raised when an earlier attempt under the same idempotency key ended failed or rejected. */
+  generation: number;
+  actor: ActorRef;
+  requestId: string;
+}
+
+export interface ResourceInput {
+  spec: ResourceSpec;
+  /** Set by continue-as-new only. */
+  snapshot?: ResourceSnapshot;
+}
+
+/** A command as it waits its turn. */
+export interface QueuedCommand {
+  commandId: string;
+  command: Command;
+  actor: ActorRef;
+  requestId: string | null;
+  /** Signals answer nothing: their refusal is written as an event. */
+  bySignal: boolean;
+}
+
+export type Command =
+  | { type: 'extend'; ttlMs: number }
+  | { type: 'pause' }
+  | { type: 'resume'; liftSuspension: boolean }
+  | { type: 'suspend'; reason: string }
+  | { type: 'unsuspend' }
+  | { type: 'rotate' }
+  | { type: 'claim'; teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null }
+  | { type: 'update'; name?: string; labels?: Record<string, string> }
+  | { type: 'scale'; limits: ResourceLimits; policy?: PlanPolicy }
+  | { type: 'storage'; bytes: number; action: QuotaAction };
+
+/** What the quota watchdog found to be due; see `activities/platform` for the decision. */
+export type QuotaAction = 'read_only' | 'suspend' | 'lift';
+
+export interface DeleteRequest {
+  actor: ActorRef;
+  requestId: string | null;
+  reason: string;
+}
+
+/** What must survive continue-as-new. Plain data only. */
+export interface ResourceSnapshot {
+  row: ResourceRow;
+  queue: QueuedCommand[];
+  processed: ProcessedCommand[];
+  deleteRequest: DeleteRequest | null;
+  commandSequence: number;
+}
+
+export interface ProcessedCommand {
+  commandId: string;
+  outcome: CommandOutcome;
+}
+
+/** The row as the workflow holds it: the facts it alone may change. */
+export interface ResourceRow {
+  resourceId: string;
+  kind: ResourceKind;
+  name: string;
+  labels: Record<string, string>;
+  owner: Owner;
+  status: ResourceStatus;
+  revision: number;
+  generation: number;
+  backendName: string;
+  /** The object's name on the backend: random, fixed before the first backend call. */
+  objectName: string;
+  policy: PlanPolicy;
+  limits: ResourceLimits;
+  createdAtMs: number;
+  expiresAtMs: number | null;
+  /** Time to live that is already announced; see ladder.ts. */
+  coveredMs: number | null;
+  pausedByOwner: boolean;
+  suspendedReason: string | null;
+  readOnlyByQuota: boolean;
+  credentialVersion: number;
+  /** The version before the last rotation, good until then. */
+  retiring: { version: number; untilMs: number } | null;
+  /** True while the item came from the warm pool and its claim is not yet applied on the backend. */
+  fromPool: boolean;
+}
+
+export type CommandOutcome =
+  | { ok: true; view: ResourceView }
+  | { ok: false; code: ErrorCode; message: string; details: ErrorDetails };
+
+/** What a command answers; `applied: false` = accepted, its effect is still under way (202). */
+export interface CommandAnswer {
+  applied: boolean;
+  view: ResourceView;
+}
+
+export interface ResourceView {
+  resourceId: string;
+  status: ResourceStatus;
+  revision: number;
+  expiresAt: string | null;
+  previousCredentialValidUntil: string | null;
+  suspendedReason: string | null;
+}
+
+/** `ready`: the resource once it can be used. Fails with the catalogue's code as failure type otherwise. */
+export interface ReadyAnswer {
+  view: ResourceView;
+  fromPool: boolean;
+}
+
+/** Every command carries who sent it; `commandId` makes it exactly-once across continue-as-new. */
+export interface CommandMeta {
+  actor: ActorRef;
+  requestId: string | null;
+  commandId?: string;
+}
+
+export const readyUpdate = defineUpdate<ReadyAnswer, []>('ready');
+export const extendUpdate = defineUpdate<CommandAnswer, [{ ttlMs: number } & CommandMeta]>('extend');
+export const pauseUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('pause');
+export const resumeUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('resume');
+export const suspendUpdate = defineUpdate<CommandAnswer, [{ reason: string } & CommandMeta]>('suspend');
+export const unsuspendUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('unsuspend');
+export const rotateUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('rotate');
+export const claimUpdate = defineUpdate<
+  CommandAnswer,
+  [{ teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null } & CommandMeta]
+>('claim');
+export const updateUpdate = defineUpdate<CommandAnswer, [{ name?: string; labels?: Record<string, string> } & CommandMeta]>('update');
+export const scaleUpdate = defineUpdate<CommandAnswer, [{ limits: ResourceLimits; policy?: PlanPolicy } & CommandMeta]>('scale');
+
+/** An operator's `temporal workflow signal`: a bare duration or reason, or an object with a `commandId`. */
+export type ExtendSignalArgument = string | { ttl: string; commandId?: string };
+export type SuspendSignalArgument = string | { reason: string; commandId?: string } | undefined;
+export type ResumeSignalArgument = { commandId?: string } | undefined;
+
+export const extendSignal = defineSignal<[ExtendSignalArgument]>('extend');
+export const suspendSignal = defineSignal<[SuspendSignalArgument?]>('suspend');
+export const resumeSignal = defineSignal<[ResumeSignalArgument?]>('resume');
+export const deleteSignal = defineSignal<[DeleteRequest?]>('delete');
+export const storageSignal = defineSignal<[{ bytes: number; action: QuotaAction; commandId: string }]>('storage');
+
+/** For operators only: hangs without a worker. */
+export const stateQuery = defineQuery<ResourceState>('state');
+
+export interface ResourceState {
+  row: ResourceRow | null;
+  nextStep: string;
+  nextStepAt: string | null;
+  queued: number;
+  deleteRequested: boolean;
+  lastError: string | null;
+}
+
+/** The memo that `describe()` hands out without a worker. */
+export interface ResourceMemo {
+  status: ResourceStatus;
+  nextStep: string;
+  nextStepAt: string | null;
+}
