@@ -1,5 +1,5 @@
 // What every kind's room implements: one object of verbs, each safe to run twice, at once, and after a timeout that took effect.
-import type { ResourceLimits } from '../workflows/resource/messages';
+import type { ResourceLimits } from '../shared/resourcetype';
 
 /** Where an object is and what it is called there. Holds no secret, so it may travel through Temporal. */
 export interface BackendRef {

@@ -1,6 +1,6 @@
 // The platform's bookkeeping as the workflows see it: plain data in, plain data out.
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
-import type { ActorRef, QuotaAction, ResourceRow, ResourceSpec } from '../../workflows/resource/messages';
+import type { ActorRef, QuotaAction, ResourceRow, ResourceSpec } from '../../shared/resourcetype';
 
 export interface ReserveRequest {
   spec: ResourceSpec;

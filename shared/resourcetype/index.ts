@@ -1,28 +1,3 @@
 // The kinds of resource there are, with the names each goes by on the wire, in routes and on task queues.
-
-export const RESOURCE_KINDS = ['postgres', 'vector', 'redis', 'mongodb', 'queue', 'storage', 'webhook'] as const;
-/** `resource_type` on the wire. */
-export type ResourceKind = (typeof RESOURCE_KINDS)[number];
-
-/** The first segment of `POST /<segment>/new` (contract section 2). */
-export const ROUTE_SEGMENT: Readonly<Record<ResourceKind, string>> = {
-  postgres: 'db',
-  vector: 'vector',
-  redis: 'cache',
-  mongodb: 'nosql',
-  queue: 'queue',
-  storage: 'storage',
-  webhook: 'webhook',
-};
-
-export function isResourceKind(value: string): value is ResourceKind {
-  return (RESOURCE_KINDS as readonly string[]).includes(value);
-}
-
-/** Workflows and the platform's bookkeeping activities. */
-export const LIFECYCLE_TASK_QUEUE = 'lifecycle';
-
-/** Each kind has a task queue of its own, so that one dead backend delays no other kind. */
-export function kindTaskQueue(kind: ResourceKind): string {
-  return `kind-${kind}`;
-}
+export * from './kinds';
+export type * from './types';

@@ -4,7 +4,9 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import type { PlanPolicy } from '../../shared/plans/types';
 import type { ResourceStatus } from '../../shared/resourcestatus';
-import type { ResourceKind } from '../../shared/resourcetype';
+import type { ActorRef, QuotaAction, ResourceLimits, ResourceRow, ResourceSpec } from '../../shared/resourcetype';
+
+export type { ActorRef, Owner, QuotaAction, ReservationQuota, ResourceLimits, ResourceRow, ResourceSpec } from '../../shared/resourcetype';
 
 export const RESOURCE_WORKFLOW_TYPE = 'resource';
 /** `ready` always has this update id, so that any number of waiters share one update. */
@@ -17,50 +19,6 @@ export function resourceWorkflowId(resourceId: string): string {
 /** The resource's id, or null when the workflow is none of ours. */
 export function resourceIdFromWorkflowId(workflowId: string): string | null {
   return workflowId.startsWith('resource/') ? workflowId.slice('resource/'.length) : null;
-}
-
-/** Who owns a resource: a team, or an anonymous caller (fingerprint = network, addressHash = the full client address). */
-export type Owner = { type: 'team'; teamId: string } | { type: 'anonymous'; fingerprint: string; addressHash: string };
-
-/** Who asked for something, as the audit log names them. */
-export interface ActorRef {
-  type: 'anonymous' | 'team' | 'operator' | 'system';
-  id: string;
-  role?: string;
-}
-
-/** Sizes that the backend enforces. Absent = not limited. */
-export interface ResourceLimits {
-  storageMb?: number;
-  connections?: number;
-  memoryMb?: number;
-}
-
-/** How many of this kind, and of today's provisions, the caller may hold. -1 = no limit. */
-export interface ReservationQuota {
-  kindCount: number;
-  provisionsPerDay: number;
-}
-
-/** Everything that a resource is made from; fixed at its start. Holds no secret. */
-export interface ResourceSpec {
-  resourceId: string;
-  kind: ResourceKind;
-  name: string;
-  env: string;
-  owner: Owner;
-  policy: PlanPolicy;
-  limits: ResourceLimits;
-  quota: ReservationQuota;
-  /** null = never expires. */
-  ttlMs: number | null;
-  labels: Record<string, string>;
-  parentResourceId: string | null;
-  notifyWebhook: string | null;
-  /** Raised when an earlier attempt under the same idempotency key ended failed or rejected. */
-  generation: number;
-  actor: ActorRef;
-  requestId: string;
 }
 
 export interface ResourceInput {
@@ -91,9 +49,6 @@ export type Command =
   | { type: 'scale'; limits: ResourceLimits; policy?: PlanPolicy }
   | { type: 'storage'; bytes: number; action: QuotaAction };
 
-/** What the quota watchdog found to be due; see `activities/platform` for the decision. */
-export type QuotaAction = 'read_only' | 'suspend' | 'lift';
-
 export interface DeleteRequest {
   actor: ActorRef;
   requestId: string | null;
@@ -112,35 +67,6 @@ export interface ResourceSnapshot {
 export interface ProcessedCommand {
   commandId: string;
   outcome: CommandOutcome;
-}
-
-/** The row as the workflow holds it: the facts it alone may change. */
-export interface ResourceRow {
-  resourceId: string;
-  kind: ResourceKind;
-  name: string;
-  labels: Record<string, string>;
-  owner: Owner;
-  status: ResourceStatus;
-  revision: number;
-  generation: number;
-  backendName: string;
-  /** The object's name on the backend: random, fixed before the first backend call. */
-  objectName: string;
-  policy: PlanPolicy;
-  limits: ResourceLimits;
-  createdAtMs: number;
-  expiresAtMs: number | null;
-  /** Time to live that is already announced; see ladder.ts. */
-  coveredMs: number | null;
-  pausedByOwner: boolean;
-  suspendedReason: string | null;
-  readOnlyByQuota: boolean;
-  credentialVersion: number;
-  /** The version before the last rotation, good until then. */
-  retiring: { version: number; untilMs: number } | null;
-  /** True while the item came from the warm pool and its claim is not yet applied on the backend. */
-  fromPool: boolean;
 }
 
 export type CommandOutcome =

@@ -1,4 +1,6 @@
--- The platform's bookkeeping. `:app` stands for the role that the processes connect as; it owns nothing.
+-- Up Migration
+
+-- The platform's bookkeeping. leasehold_app is the role that the processes connect as; it owns nothing.
 
 CREATE TABLE installation (
   id text PRIMARY KEY CHECK (id ~ '^[a-z2-7]{8}$'),
@@ -198,7 +200,12 @@ CREATE TABLE orphan_sightings (
   PRIMARY KEY (backend_name, object_name)
 );
 
-GRANT USAGE ON SCHEMA public TO :app;
+GRANT USAGE ON SCHEMA public TO leasehold_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON installation, teams, api_keys, backends, resources, retired_names, resource_credentials,
-  outbox_events, idempotency_keys, provision_counts, usage_samples, pool_items, orphan_sightings TO :app;
-GRANT SELECT, INSERT ON resource_events, audit_logs TO :app;
+  outbox_events, idempotency_keys, provision_counts, usage_samples, pool_items, orphan_sightings TO leasehold_app;
+GRANT SELECT, INSERT ON resource_events, audit_logs TO leasehold_app;
+
+-- Down Migration
+
+DROP TABLE orphan_sightings, pool_items, usage_samples, provision_counts, idempotency_keys, audit_logs, outbox_events, resource_events,
+  resource_credentials, retired_names, resources, backends, api_keys, teams, installation;

@@ -1,0 +1,79 @@
+import type { PlanPolicy } from '../plans/types';
+import type { ResourceStatus } from '../resourcestatus';
+import type { ResourceKind } from './kinds';
+
+/** Who owns a resource: a team, or an anonymous caller (fingerprint = network, addressHash = the full client address). */
+export type Owner = { type: 'team'; teamId: string } | { type: 'anonymous'; fingerprint: string; addressHash: string };
+
+/** Who asked for something, as the audit log names them. */
+export interface ActorRef {
+  type: 'anonymous' | 'team' | 'operator' | 'system';
+  id: string;
+  role?: string;
+}
+
+/** Sizes that the backend enforces. Absent = not limited. */
+export interface ResourceLimits {
+  storageMb?: number;
+  connections?: number;
+  memoryMb?: number;
+}
+
+/** How many of this kind, and of today's provisions, the caller may hold. -1 = no limit. */
+export interface ReservationQuota {
+  kindCount: number;
+  provisionsPerDay: number;
+}
+
+/** Everything that a resource is made from; fixed at its start. Holds no secret. */
+export interface ResourceSpec {
+  resourceId: string;
+  kind: ResourceKind;
+  name: string;
+  env: string;
+  owner: Owner;
+  policy: PlanPolicy;
+  limits: ResourceLimits;
+  quota: ReservationQuota;
+  /** null = never expires. */
+  ttlMs: number | null;
+  labels: Record<string, string>;
+  parentResourceId: string | null;
+  notifyWebhook: string | null;
+  /** Raised when an earlier attempt under the same idempotency key ended failed or rejected. */
+  generation: number;
+  actor: ActorRef;
+  requestId: string;
+}
+
+/** The row as the workflow holds it: the facts it alone may change. */
+export interface ResourceRow {
+  resourceId: string;
+  kind: ResourceKind;
+  name: string;
+  labels: Record<string, string>;
+  owner: Owner;
+  status: ResourceStatus;
+  revision: number;
+  generation: number;
+  backendName: string;
+  /** The object's name on the backend: random, fixed before the first backend call. */
+  objectName: string;
+  policy: PlanPolicy;
+  limits: ResourceLimits;
+  createdAtMs: number;
+  expiresAtMs: number | null;
+  /** Time to live that is already announced; see ladder.ts. */
+  coveredMs: number | null;
+  pausedByOwner: boolean;
+  suspendedReason: string | null;
+  readOnlyByQuota: boolean;
+  credentialVersion: number;
+  /** The version before the last rotation, good until then. */
+  retiring: { version: number; untilMs: number } | null;
+  /** True while the item came from the warm pool and its claim is not yet applied on the backend. */
+  fromPool: boolean;
+}
+
+/** What the quota watchdog found to be due. */
+export type QuotaAction = 'read_only' | 'suspend' | 'lift';
