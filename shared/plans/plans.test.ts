@@ -1,0 +1,250 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  formatDuration,
+  loadBackends,
+  loadPlans,
+  PLAN_KINDS,
+  type Plans,
+  parseDurationMs,
+  postgresLimits,
+  rungLabel,
+  vectorLimits,
+  watchPlans,
+} from './index';
+
+const ROOT = join(__dirname, '../..');
+const HOUR_MS = 3_600_000;
+const plansText = readFileSync(join(ROOT, 'plans.yaml'), 'utf8');
+const plans = loadPlans(join(ROOT, 'plans.yaml'));
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'plans-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function write(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function lineOf(text: string, part: string): number {
+  return text.slice(0, text.indexOf(part)).split('\n').length;
+}
+
+describe('durations', () => {
+  it('reads and writes the examples', () => {
+    expect(['90m', '24h', '40s', '7d', '0s'].map(parseDurationMs)).toEqual([5_400_000, 24 * HOUR_MS, 40_000, 168 * HOUR_MS, 0]);
+    for (const bad of ['', '90', 'm', '1.5h', '-1h', '+1h', ' 1h', '1 h', '1w', '1H', '1h30m', '99999999999d', '1e3s']) {
+      expect(parseDurationMs(bad)).toBeNull();
+    }
+    expect([6 * HOUR_MS, 45_000, 24 * HOUR_MS, 90 * 60_000, 0, 168 * HOUR_MS].map(rungLabel)).toEqual([
+      '6h',
+      '45s',
+      '24h',
+      '90m',
+      '0s',
+      '7d',
+    ]);
+    expect([5_400_000, 24 * HOUR_MS, 72 * HOUR_MS, 195 * HOUR_MS, 59_999, 61_000, 0].map(formatDuration)).toEqual([
+      '1h 30m',
+      '24h',
+      '72h',
+      '8d 3h',
+      '59s',
+      '1m 1s',
+      '0s',
+    ]);
+  });
+
+  it('a label reads back as the same time', () => {
+    fc.assert(fc.property(fc.nat(1_000_000_000), (seconds) => expect(parseDurationMs(rungLabel(seconds * 1000))).toBe(seconds * 1000)));
+  });
+});
+
+describe('plans.yaml', () => {
+  it('has the plans in rank order', () => {
+    expect(plans.all().map((plan) => plan.key)).toEqual(['anonymous', 'free', 'hobby', 'hobby_plus', 'pro', 'growth', 'team']);
+    expect(plans.all().map((plan) => plan.rank)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(plans.all().map((plan) => plan.priceMonthlyCents)).toEqual([0, 0, 900, 1900, 4900, 9900, 19900]);
+    expect(plans.minimumTtlMs).toBe(10_000);
+    expect(plans.pool.postgres.size).toBe(8);
+    expect(plans.quota).toEqual({ readOnlyAtPercent: 100, suspendAtPercent: 120, liftBelowPercent: 90, measureIntervalMs: 60_000 });
+    expect(plans.sweep).toEqual({ intervalMs: 300_000, orphanMinimumAgeMs: 600_000 });
+  });
+
+  it('has the limits of the contract', () => {
+    const column = (value: (plan: ReturnType<Plans['byTier']>) => unknown) =>
+      ['anonymous', 'free', 'hobby', 'hobby_plus', 'pro', 'growth', 'team'].map((tier) => value(plans.byTier(tier)));
+    expect(column((plan) => plan.provisionsPerDay)).toEqual([5, 5, -1, -1, -1, -1, -1]);
+    expect(column((plan) => plan.redisCommandsPerDay)).toEqual([1000, 1000, 10000, 10000, 500000, 5000000, 10000000]);
+    expect(column((plan) => plan.mongodbOpsPerMinute)).toEqual([100, 100, 1000, 1000, 10000, 50000, 50000]);
+    expect(column((plan) => plan.queueCount)).toEqual([1, 1, 3, 5, 20, 50, 100]);
+    expect(column((plan) => plan.resourceCountLimit.redis)).toEqual([5, 2, 2, 3, 3, 3, 4]);
+    expect(column((plan) => plan.resourceCountLimit.queue)).toEqual([5, 2, 3, 5, 20, 50, 100]);
+    expect(column((plan) => plan.dedicatedBackends)).toEqual([false, false, false, false, false, true, true]);
+    expect(postgresLimits(plans.byTier('anonymous'))).toEqual({ storageMb: 10, connections: 2 });
+    expect(vectorLimits(plans.byTier('team'))).toEqual({ storageMb: 30720, connections: 100 });
+  });
+
+  it('gives yearly variants the limits and rank, and everything unknown the anonymous limits', () => {
+    const { key, displayName, ...hobby } = plans.byTier('hobby');
+    expect(plans.byTier('hobby_yearly')).toMatchObject(hobby);
+    expect(plans.byTier('hobby_yearly').key).toBe('hobby_yearly');
+    for (const tier of ['', 'free_yearly', 'enterprise', '__proto__', 'constructor', 'HOBBY']) {
+      expect(plans.byTier(tier)).toBe(plans.byTier('anonymous'));
+    }
+  });
+
+  it('gives a workflow its policy', () => {
+    const anonymous = {
+      tier: 'anonymous',
+      ttlMs: 24 * HOUR_MS,
+      maxTtlMs: 72 * HOUR_MS,
+      rungsMs: [6 * HOUR_MS, 2 * HOUR_MS, HOUR_MS],
+      graceMs: 0,
+      rotationGraceMs: HOUR_MS,
+      fairnessWeight: 1,
+    };
+    expect(plans.policyFor('anonymous')).toEqual(anonymous);
+    expect(plans.policyFor('what')).toEqual(anonymous);
+    expect(plans.policyFor('free')).toEqual({ ...anonymous, tier: 'free', graceMs: 24 * HOUR_MS });
+    expect(plans.policyFor('team')).toMatchObject({ ttlMs: null, maxTtlMs: null, graceMs: 72 * HOUR_MS, fairnessWeight: 10 });
+  });
+
+  it('says its capabilities', () => {
+    const rows = plans.capabilities('https://example.test/pricing');
+    expect(rows.map((row) => row.tier)).toEqual(plans.all().map((plan) => plan.key));
+    expect(rows[0]).toEqual({
+      tier: 'anonymous',
+      display_name: 'Anonymous',
+      price_usd_monthly: 0,
+      paid_from_day_one: false,
+      storage_limit_mb: { postgres: 10, redis: 5, mongodb: 5, queue: 64, storage: 10, webhook: 100, vector: 10 },
+      connections_limit: { postgres: 2, redis: -1, mongodb: 2, queue: -1, storage: -1, webhook: -1, vector: 2 },
+      resource_count_limit: Object.fromEntries(PLAN_KINDS.map((kind) => [kind, 5])),
+      deployments_apps: 0,
+      backup_retention_days: 0,
+      backup_restore_enabled: false,
+      manual_backups_per_day: 0,
+      rpo_minutes: 0,
+      rto_minutes: 0,
+      annual_discount_percent: 0,
+      upgrade_url: 'https://example.test/pricing',
+      is_terminal_tier: false,
+      ttl_seconds: 86_400,
+      expiry_warnings: ['6h', '2h', '1h'],
+      grace_seconds: 0,
+    });
+    expect(rows.at(-1)).toMatchObject({
+      price_usd_monthly: 199,
+      paid_from_day_one: true,
+      upgrade_url: '',
+      is_terminal_tier: true,
+      ttl_seconds: null,
+    });
+  });
+});
+
+describe('a broken plans.yaml', () => {
+  const broken: [why: string, find: string, replace: string, path: string, reason: RegExp][] = [
+    ['an unknown key', '  pro:\n', '  pro:\n    colour: red\n', 'plans.pro.colour', /unknown key/],
+    ['a wrong type', '    postgres_storage_mb: 51200', '    postgres_storage_mb: much', 'plans.team.postgres_storage_mb', /number/],
+    ['a fraction', '    postgres_storage_mb: 51200', '    postgres_storage_mb: 1.5', 'plans.team.postgres_storage_mb', /int/],
+    ['a missing key', '    vault_max_entries: 1000\n', '', 'plans.team.vault_max_entries', /number/],
+    ['a missing anonymous', '  anonymous:\n', '  nameless:\n', 'plans.anonymous', /is missing/],
+    ['a bad duration', 'minimum_ttl: 10s', 'minimum_ttl: soon', 'minimum_ttl', /"soon" is no duration/],
+    ['a cap below the ttl', '    max_ttl: 72h', '    max_ttl: 1h', 'plans.anonymous.max_ttl', /shorter/],
+    [
+      'a count of an unknown kind',
+      'queue: 100, webhook: 5',
+      'queue: 100, webhook: 5, disk: 1',
+      'plans.team.resource_count_limit.disk',
+      /unknown key/,
+    ],
+    ['a yearly plan written out', '  pro:\n', '  pro_yearly:\n', 'plans.pro_yearly', /./],
+  ];
+  it.each(broken)('%s stops the start with one line', (_why, find, replace, path, reason) => {
+    const text = plansText.replace(find, replace);
+    expect(text).not.toBe(plansText);
+    let message = '';
+    try {
+      loadPlans(write('plans.yaml', text));
+    } catch (error) {
+      message = error instanceof Error ? error.message : '';
+    }
+    expect(message).toMatch(/^plans\.yaml:\d+: \S+: [^\n]+$/);
+    expect(message.split(': ')[1]).toBe(path);
+    expect(message).toMatch(reason);
+    const line = Number(message.split(':')[1]);
+    expect(line).toBeGreaterThan(0);
+    if (replace.trim() && path !== 'plans.anonymous') {
+      const changed = replace.trim().split('\n').at(-1) ?? '';
+      expect(line).toBe(lineOf(text, changed));
+    }
+  });
+
+  it('a fault of the YAML itself has its line too', () => {
+    expect(() => loadPlans(write('plans.yaml', 'minimum_ttl: 10s\nplans: [\n'))).toThrow(/^plans\.yaml:\d+: \(file\): [^\n]+$/);
+    expect(() => loadPlans(write('plans.yaml', 'minimum_ttl: 10s\nminimum_ttl: 10s\n'))).toThrow(/^plans\.yaml:2: \(file\): /);
+    expect(() => loadPlans(write('plans.yaml', ''))).toThrow('plans.yaml:1: (file): must be a mapping');
+  });
+});
+
+describe('watchPlans', () => {
+  it('takes a whole change, and keeps the plans of before when the new file is broken', async () => {
+    const path = write('plans.yaml', plansText);
+    const changes: Plans[] = [];
+    const errors: string[] = [];
+    const watch = watchPlans(path, (next) => changes.push(next), { onError: (error) => errors.push(error.message), intervalMs: 5 });
+    const until = async (done: () => boolean) => {
+      while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    try {
+      writeFileSync(path, plansText.replace('price_monthly_cents: 900', 'price_monthly_cents: cheap'));
+      await until(() => errors.length === 1);
+      expect(errors[0]).toMatch(/^plans\.yaml:\d+: plans\.hobby\.price_monthly_cents: /);
+      expect(watch.current().byTier('hobby').priceMonthlyCents).toBe(900);
+      writeFileSync(path, plansText.replace('price_monthly_cents: 900', 'price_monthly_cents: 1000'));
+      await until(() => changes.length === 1);
+      expect(watch.current()).toBe(changes[0]);
+      expect(watch.current().byTier('hobby').priceMonthlyCents).toBe(1000);
+      rmSync(path);
+      await until(() => errors.length > 1);
+      expect(watch.current()).toBe(changes[0]);
+    } finally {
+      watch.stop();
+    }
+  });
+});
+
+describe('backends.yaml', () => {
+  it('names the tenants’ server', () => {
+    expect(loadBackends(join(ROOT, 'backends.yaml'))).toEqual([
+      {
+        name: 'postgres-tenants',
+        kind: 'postgres',
+        region: 'local',
+        capacity: 2000,
+        weight: 1,
+        drained: false,
+        adminUrlEnv: 'LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL',
+      },
+    ]);
+  });
+
+  it('refuses a url, an unknown key, a kind it does not know and a name twice', () => {
+    const entry = (more: string) => `  - { name: a, kind: postgres, region: r, capacity: 1, weight: 1, ${more} }\n`;
+    const message = (text: string) => () => loadBackends(write('backends.yaml', `backends:\n${text}`));
+    expect(message(entry('admin_url_env: "postgres://u:p@h/d"'))).toThrow(/^backends\.yaml:2: backends\.0\.admin_url_env: .*not a url$/);
+    expect(message(entry('admin_url_env: A, colour: red'))).toThrow('backends.yaml:2: backends.0.colour: unknown key');
+    expect(message(entry('admin_url_env: A, isolation: none'))).toThrow(/^backends\.yaml:2: backends\.0\.isolation: /);
+    expect(message(entry('admin_url_env: A') + entry('admin_url_env: B'))).toThrow('backends.yaml:3: backends.1.name: is there twice');
+    expect(message(entry('admin_url_env: A, isolation: weak_allowed'))()).toMatchObject([{ isolation: 'weak_allowed' }]);
+  });
+});
