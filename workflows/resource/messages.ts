@@ -129,6 +129,12 @@ export const storageSignal = defineSignal<[{ bytes: number; action: QuotaAction;
 /** For operators only: hangs without a worker. */
 export const stateQuery = defineQuery<ResourceState>('state');
 
+/** How a run ended. An outcome is data: a workflow that shows as Failed is always our bug. */
+export interface ResourceOutcome {
+  outcome: 'deleted' | 'failed' | 'rejected' | 'superseded';
+  code?: ErrorCode;
+}
+
 export interface ResourceState {
   row: ResourceRow | null;
   nextStep: string;

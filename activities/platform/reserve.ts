@@ -1,0 +1,252 @@
+// The first of the two doors to a resource's row: quota, placement, name, token and first credential, in one transaction.
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { generatePassword, hashToken, type Keyring, randomBase32 } from '../../shared/crypto';
+import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
+import { type ErrorCode, type ErrorDetails, isErrorCode } from '../../shared/errors';
+import { resourceEventEnvelope, resourceEventId } from '../../shared/events';
+import { isTerminal } from '../../shared/resourcestatus';
+import type { ReserveAnswer, ReserveRequest } from './types';
+
+export interface ReserveDependencies {
+  pool: pg.Pool;
+  keyring: Keyring;
+  installationId: string;
+  /** Which template warm items must have been made from. */
+  poolTemplate: string;
+  notify: (resourceId: string) => void;
+}
+
+class Rejected extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: ErrorDetails,
+  ) {
+    super(message);
+  }
+}
+
+export function createReserve(dependencies: ReserveDependencies): (request: ReserveRequest) => Promise<ReserveAnswer> {
+  return async (request) => {
+    const { quota } = request.spec;
+    const answer =
+      quota.kindCount < 0 && quota.provisionsPerDay < 0
+        ? await insertResource(dependencies, dependencies.pool, request)
+        : await reserveWithinQuota(dependencies, request);
+    const outcome = answer ?? (await findOrReject(dependencies, request));
+    if (outcome.outcome !== 'rejected') dependencies.notify(request.spec.resourceId);
+    return outcome;
+  };
+}
+
+/** Counts under a lock that all of this owner's reservations of the kind take, so that parallel ones cannot both be the last. */
+async function reserveWithinQuota(dependencies: ReserveDependencies, request: ReserveRequest): Promise<ReserveAnswer | null> {
+  const { spec } = request;
+  const owner = spec.owner.type === 'team' ? spec.owner.teamId : spec.owner.fingerprint;
+  try {
+    return await withTransaction(dependencies.pool, async (client) => {
+      await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`quota/${owner}/${spec.kind}`]);
+      const { rowCount } = await client.query('SELECT 1 FROM resources WHERE id = $1', [spec.resourceId]);
+      if (rowCount !== 0) return null;
+      await takeKindSlot(client, request, owner);
+      await takeDailyProvision(client, request, owner);
+      const answer = await insertResource(dependencies, client, request);
+      // Nothing was inserted: give the day's count back.
+      if (answer === null) throw new Rejected('no_capacity', '', {});
+      return answer;
+    });
+  } catch (error) {
+    if (!(error instanceof Rejected)) throw error;
+    if (error.code === 'no_capacity') return null;
+    return { outcome: 'rejected', code: error.code, message: error.message, details: error.details };
+  }
+}
+
+async function takeKindSlot(client: pg.PoolClient, { spec }: ReserveRequest, owner: string): Promise<void> {
+  if (spec.quota.kindCount < 0) return;
+  const { rows } = await client.query<{ held: number }>(
+    `SELECT count(*) AS held FROM resources
+      WHERE kind = $1 AND status NOT IN ('deleted', 'failed')
+        AND CASE WHEN $2 THEN team_id = $3::text::uuid ELSE team_id IS NULL AND owner_fingerprint = $3::text END`,
+    [spec.kind, spec.owner.type === 'team', owner],
+  );
+  const held = rows[0]?.held ?? 0;
+  if (held < spec.quota.kindCount) return;
+  const code = `${spec.kind}_limit_reached`;
+  if (!isErrorCode(code)) throw new Error(`no error code for kind ${spec.kind}`);
+  throw new Rejected(code, `The ${spec.policy.tier} plan holds ${spec.quota.kindCount} resources of kind ${spec.kind} at once; delete one or upgrade.`, {
+    limit: spec.quota.kindCount,
+    held,
+  });
+}
+
+async function takeDailyProvision(client: pg.PoolClient, { spec, workflowStartedAtMs }: ReserveRequest, owner: string): Promise<void> {
+  const limit = spec.quota.provisionsPerDay;
+  if (limit < 0) return;
+  const day = new Date(workflowStartedAtMs).toISOString().slice(0, 10);
+  const { rowCount } = await client.query(
+    `INSERT INTO provision_counts AS held (fingerprint, day, count) SELECT $1, $2, 1 WHERE $3 > 0
+     ON CONFLICT (fingerprint, day) DO UPDATE SET count = held.count + 1 WHERE held.count < $3`,
+    [owner, day, limit],
+  );
+  if (rowCount === 1) return;
+  throw new Rejected('provision_limit_reached', `This network has made its ${limit} resources of today; claim one or come back tomorrow.`, { limit });
+}
+
+// One statement, so one round trip and one transaction: the hot path of every provision.
+const INSERT_RESOURCE = `
+WITH placed AS (
+  SELECT b.name, b.server_version FROM backends b
+   CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
+                        WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
+   WHERE b.kind = $2 AND b.ready AND NOT b.drained AND slots.held < b.capacity
+   ORDER BY (b.capacity - slots.held)::float8 / b.capacity * b.weight DESC, b.name
+   LIMIT 1
+), item AS (
+  UPDATE pool_items SET state = 'claimed', claimed_by = $1, claimed_at = $12
+   WHERE object_name = (SELECT p.object_name FROM pool_items p JOIN placed ON p.backend_name = placed.name
+                         WHERE p.state = 'ready' AND p.kind = $2 AND p.template = $23 AND p.server_version = placed.server_version
+                           AND NOT EXISTS (SELECT 1 FROM resources WHERE id = $1)
+                         ORDER BY p.created_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED)
+  RETURNING object_name
+), inserted AS (
+  INSERT INTO resources (id, kind, name, env, labels, team_id, owner_fingerprint, owner_address_hash, tier, status, revision, generation, owner_run,
+                         backend_name, object_name, from_pool, token_hash, token_encrypted, policy, limits, created_at, updated_at, expires_at,
+                         covered_ms, parent_resource_id, notify_webhook)
+  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 1, $10, $11,
+         placed.name, coalesce(item.object_name, $22), item.object_name IS NOT NULL, $14, $15, $16, $17, $12, $12, $13,
+         $18, $19, $20
+    FROM placed LEFT JOIN item ON true
+  ON CONFLICT (id) DO NOTHING
+  RETURNING *
+), credential AS (
+  INSERT INTO resource_credentials (resource_id, version, username, password_encrypted)
+  SELECT id, 1, object_name || '_1', $21 FROM inserted
+), event AS (
+  INSERT INTO resource_events (id, resource_id, revision, type, status, data, actor_type, actor_id, request_id, occurred_at)
+  SELECT $24, id, 1, 'resource.reserved', 'pending', '{}', $25, $26, $28, $12 FROM inserted
+), outbox AS (
+  INSERT INTO outbox_events (id, resource_id, revision, type, payload) SELECT $24, id, 1, 'resource.reserved', $29 FROM inserted
+), audit AS (
+  INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result, correlation_id)
+  SELECT $24, $12, $25, $26, $27, 'resource.create', 'resource', $1::text, $6, 'success', $28 FROM inserted
+)
+SELECT ${RESOURCE_COLUMNS} FROM inserted`;
+
+/** Null when nothing was inserted: the row is there already, or no backend has a free slot. */
+async function insertResource(
+  { keyring, installationId, poolTemplate }: ReserveDependencies,
+  client: pg.Pool | pg.PoolClient,
+  request: ReserveRequest,
+): Promise<ReserveAnswer | null> {
+  const { spec } = request;
+  const token = randomUUID();
+  const startedAt = new Date(request.workflowStartedAtMs);
+  const eventId = resourceEventId(spec.resourceId, 1);
+  const envelope = resourceEventEnvelope({
+    type: 'resource.reserved',
+    resource_id: spec.resourceId,
+    resource_type: spec.kind,
+    revision: 1,
+    status: 'pending',
+    occurred_at: startedAt.toISOString(),
+    request_id: spec.requestId,
+    data: {},
+  });
+  const { rows } = await client.query<ResourceRecord>({
+    name: 'reserve-insert',
+    text: INSERT_RESOURCE,
+    values: [
+      spec.resourceId,
+      spec.kind,
+      spec.name,
+      spec.env,
+      spec.labels,
+      spec.owner.type === 'team' ? spec.owner.teamId : null,
+      spec.owner.type === 'anonymous' ? spec.owner.fingerprint : null,
+      spec.owner.type === 'anonymous' ? spec.owner.addressHash : null,
+      spec.policy.tier,
+      spec.generation,
+      request.ownerRun,
+      startedAt,
+      request.expiresAtMs === null ? null : new Date(request.expiresAtMs),
+      hashToken(token),
+      keyring.encrypt(token, `token:${spec.resourceId}`),
+      spec.policy,
+      spec.limits,
+      request.expiresAtMs === null ? null : request.expiresAtMs - request.workflowStartedAtMs,
+      spec.parentResourceId,
+      spec.notifyWebhook,
+      keyring.encrypt(generatePassword(), `credential:${spec.resourceId}:1`),
+      `lh${installationId}_${randomBase32(24)}`,
+      poolTemplate,
+      eventId,
+      spec.actor.type,
+      spec.actor.id,
+      spec.actor.role ?? null,
+      spec.requestId,
+      envelope,
+    ],
+  });
+  const record = rows[0];
+  return record === undefined ? null : { outcome: 'created', row: resourceRowFromRecord(record) };
+}
+
+/** Nothing was inserted: adopt the row that is there, or say why there is no place for one. */
+async function findOrReject({ pool }: ReserveDependencies, request: ReserveRequest): Promise<ReserveAnswer> {
+  const { spec, ownerRun } = request;
+  return await withTransaction(pool, async (client) => {
+    const { rows } = await client.query<ResourceRecord>(`SELECT ${RESOURCE_COLUMNS} FROM resources WHERE id = $1 FOR UPDATE`, [spec.resourceId]);
+    const record = rows[0];
+    if (record === undefined) return await noPlace(client, request);
+    // A second attempt may have claimed a warm item that the first one's row does not use.
+    await client.query(`UPDATE pool_items SET state = 'destroying' WHERE claimed_by = $1 AND object_name <> $2`, [record.id, record.object_name]);
+    if (isTerminal(record.status)) return { outcome: 'terminal', row: resourceRowFromRecord(record) };
+    if (record.owner_run === ownerRun) {
+      return { outcome: record.status === 'pending' ? 'created' : 'adopted', row: resourceRowFromRecord(record) };
+    }
+    return await adopt(client, record, request);
+  });
+}
+
+async function adopt(client: pg.PoolClient, record: ResourceRecord, { ownerRun, spec, workflowStartedAtMs }: ReserveRequest): Promise<ReserveAnswer> {
+  const revision = record.revision + 1;
+  const occurredAt = new Date(workflowStartedAtMs);
+  const envelope = resourceEventEnvelope({
+    type: 'resource.adopted',
+    resource_id: record.id,
+    resource_type: record.kind,
+    revision,
+    status: record.status,
+    occurred_at: occurredAt.toISOString(),
+    request_id: spec.requestId,
+    data: {},
+  });
+  await client.query('UPDATE resources SET owner_run = $2, revision = $3, updated_at = $4 WHERE id = $1', [record.id, ownerRun, revision, occurredAt]);
+  await client.query(
+    `WITH event AS (
+       INSERT INTO resource_events (id, resource_id, revision, type, status, data, actor_type, actor_id, request_id, occurred_at)
+       VALUES ($1, $2, $3, 'resource.adopted', $4, '{}', $5, $6, $7, $8)
+     ), audit AS (
+       INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, action, target_type, target_id, team_id, result, correlation_id)
+       VALUES ($1, $8, $5, $6, 'resource.adopted', 'resource', $2::text, $9, 'success', $7)
+     )
+     INSERT INTO outbox_events (id, resource_id, revision, type, payload) VALUES ($1, $2, $3, 'resource.adopted', $10)`,
+    [envelope.id, record.id, revision, record.status, spec.actor.type, spec.actor.id, spec.requestId, occurredAt, record.team_id, envelope],
+  );
+  return { outcome: 'adopted', row: resourceRowFromRecord({ ...record, owner_run: ownerRun, revision }) };
+}
+
+async function noPlace(client: pg.PoolClient, { spec }: ReserveRequest): Promise<ReserveAnswer> {
+  const { rows } = await client.query<{ ready: boolean }>('SELECT bool_or(ready AND NOT drained) AS ready FROM backends WHERE kind = $1', [spec.kind]);
+  if (rows[0]?.ready === true) {
+    return { outcome: 'rejected', code: 'no_capacity', message: `Every ${spec.kind} backend is full; try again later.`, details: {} };
+  }
+  return {
+    outcome: 'rejected',
+    code: 'service_disabled',
+    message: `No ${spec.kind} backend is ready on this installation; the operator can see why on /readyz.`,
+    details: { kind: spec.kind },
+  };
+}

@@ -1,0 +1,111 @@
+// The second door to a resource's row: one transition is its row, event, outbox and audit rows, in one transaction.
+import type pg from 'pg';
+import { resourceEventEnvelope } from '../../shared/events';
+import type { TransitionAnswer, TransitionRequest } from './types';
+
+export interface TransitionDependencies {
+  pool: pg.Pool;
+  notify: (resourceId: string) => void;
+}
+
+// Compared and set: only the run that owns the row, and only from the revision before. One statement, one transaction.
+const TRANSITION = `
+WITH updated AS (
+  UPDATE resources
+     SET revision = $3, status = $4, name = $5, labels = $6, team_id = $7, owner_fingerprint = $8, owner_address_hash = $9, tier = $10,
+         policy = $11, limits = $12, expires_at = $13, covered_ms = $14,
+         paused_at = CASE WHEN NOT $15 THEN NULL ELSE coalesce(paused_at, $16) END, paused_by_owner = $15,
+         suspended_reason = $17, read_only_by_quota = $18, credential_version = $19, retiring_version = $20, retiring_until = $21,
+         failure_code = coalesce($22, failure_code), failure_message = coalesce($23, failure_message), updated_at = $16
+   WHERE id = $1 AND owner_run = $2 AND revision = $3 - 1
+  RETURNING id, object_name, backend_name, team_id
+), event AS (
+  INSERT INTO resource_events (id, resource_id, revision, type, status, data, actor_type, actor_id, request_id, occurred_at)
+  SELECT $24, id, $3, $25, $4, $26, $27, $28, $30, $16 FROM updated
+), outbox AS (
+  INSERT INTO outbox_events (id, resource_id, revision, type, payload) SELECT $24, id, $3, $25, $31 FROM updated
+), audit AS (
+  INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result, correlation_id, data)
+  SELECT $24, $16, $27, $28, $29, $25, 'resource', id::text, team_id, CASE WHEN $25 = 'resource.command_refused' THEN 'denied' ELSE 'success' END, $30, $26
+    FROM updated
+), retired AS (
+  INSERT INTO retired_names (object_name, backend_name, resource_id) SELECT object_name, backend_name, id FROM updated WHERE $32
+  ON CONFLICT DO NOTHING
+), spent AS (
+  DELETE FROM pool_items USING updated WHERE $32 AND pool_items.object_name = updated.object_name
+), expired_credential AS (
+  DELETE FROM resource_credentials USING updated WHERE resource_id = updated.id AND (version < $33 OR $32)
+)
+SELECT count(*) AS changed FROM updated`;
+
+export function createTransition({ pool, notify }: TransitionDependencies): (request: TransitionRequest) => Promise<TransitionAnswer> {
+  return async (request) => {
+    const { row, ownerRun, event } = request;
+    const { envelope, values } = statementOf(request);
+    const { rows } = await pool.query<{ changed: number }>({ name: 'transition', text: TRANSITION, values });
+    if (rows[0]?.changed === 1) {
+      notify(row.resourceId);
+      return { outcome: 'written' };
+    }
+    const seen = await pool.query<{ type: string }>('SELECT type FROM resource_events WHERE id = $1', [envelope.id]);
+    const current = await pool.query<{ owner_run: string; revision: number }>('SELECT owner_run, revision FROM resources WHERE id = $1', [row.resourceId]);
+    const stored = current.rows[0];
+    if (stored === undefined || stored.owner_run !== ownerRun) return { outcome: 'superseded' };
+    // An attempt that timed out after it took effect.
+    if (seen.rows[0]?.type === event.type) return { outcome: 'written' };
+    throw new Error(`row ${row.resourceId} is at revision ${stored.revision}; ${event.type} would make it ${row.revision}`);
+  };
+}
+
+function statementOf({ row, ownerRun, event, actor, requestId, atMs }: TransitionRequest) {
+  const at = new Date(atMs);
+  const terminal = row.status === 'deleted' || row.status === 'failed';
+  const envelope = resourceEventEnvelope({
+    type: event.type,
+    resource_id: row.resourceId,
+    resource_type: row.kind,
+    revision: row.revision,
+    status: row.status,
+    occurred_at: at.toISOString(),
+    request_id: requestId,
+    data: event.data,
+  });
+  const failed = event.type === 'resource.failed';
+  const oldestCredential = row.retiring?.version ?? row.credentialVersion;
+  const values = [
+    row.resourceId,
+    ownerRun,
+    row.revision,
+    row.status,
+    row.name,
+    row.labels,
+    row.owner.type === 'team' ? row.owner.teamId : null,
+    row.owner.type === 'anonymous' ? row.owner.fingerprint : null,
+    row.owner.type === 'anonymous' ? row.owner.addressHash : null,
+    row.policy.tier,
+    row.policy,
+    row.limits,
+    row.expiresAtMs === null ? null : new Date(row.expiresAtMs),
+    row.coveredMs,
+    row.pausedByOwner,
+    at,
+    row.suspendedReason,
+    row.readOnlyByQuota,
+    row.credentialVersion,
+    row.retiring?.version ?? null,
+    row.retiring === null ? null : new Date(row.retiring.untilMs),
+    failed ? event.data.code : null,
+    failed ? event.data.message : null,
+    envelope.id,
+    event.type,
+    event.data,
+    actor.type,
+    actor.id,
+    actor.role ?? null,
+    requestId,
+    envelope,
+    terminal,
+    oldestCredential,
+  ];
+  return { envelope, values };
+}

@@ -1,0 +1,487 @@
+// One resource from its first second to its last. Handlers only queue; this loop alone acts and writes the row.
+import { ActivityFailure, ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  sleep,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ErrorCode, ErrorDetails } from '../../shared/errors';
+import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
+import { rungLabel } from '../../shared/plans/types';
+import { isLive, isTerminal, type StatusEvent } from '../../shared/resourcestatus';
+import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
+import { type Decision, decide, type Effect, type EventDraft, patched } from './commands';
+import { afterWarning, nextLadderStep } from './ladder';
+import type {
+  CommandOutcome,
+  DeleteRequest,
+  ProcessedCommand,
+  QueuedCommand,
+  ReadyAnswer,
+  ResourceInput,
+  ResourceOutcome,
+  ResourceState,
+} from './messages';
+import { applyEffect, type ProvisionStep, provision, reserve, transition, unmake } from './steps';
+import { currentDetails, graceEndMs, nextStepOf, viewOf } from './view';
+
+const SYSTEM: ActorRef = { type: 'system', id: 'lifecycle' };
+/** How many answered commands are remembered, across continue-as-new, to answer their repeats. */
+const REMEMBERED_COMMANDS = 200;
+const DELETE_RETRY_MS = 60_000;
+
+const STATUS = defineSearchAttributeKey('Status', SearchAttributeType.KEYWORD);
+const TEAM_ID = defineSearchAttributeKey('TeamId', SearchAttributeType.KEYWORD);
+const TIER = defineSearchAttributeKey('Tier', SearchAttributeType.KEYWORD);
+const EXPIRES_AT = defineSearchAttributeKey('ExpiresAt', SearchAttributeType.DATETIME);
+const BACKEND_NAME = defineSearchAttributeKey('BackendName', SearchAttributeType.KEYWORD);
+
+interface Refusal {
+  code: ErrorCode;
+  message: string;
+  details: ErrorDetails;
+}
+const INACTIVE: Refusal = { code: 'resource_inactive', message: 'The resource is deleted or being deleted.', details: {} };
+
+export class ResourceEntity {
+  private row: ResourceRow | null;
+  private queue: QueuedCommand[];
+  private readonly processed: Map<string, CommandOutcome>;
+  private deleteRequest: DeleteRequest | null;
+  private commandSequence: number;
+  private ready: { ok: true } | ({ ok: false } & Refusal) | null = null;
+  private rejection: Refusal | null = null;
+  private draining = false;
+  private superseded = false;
+  private lastError: string | null = null;
+  private provisionScope: CancellationScope | null = null;
+  private published = '';
+
+  constructor(private readonly input: ResourceInput) {
+    const { snapshot } = input;
+    this.row = snapshot?.row ?? null;
+    this.queue = [...(snapshot?.queue ?? [])];
+    this.processed = new Map((snapshot?.processed ?? []).map((entry) => [entry.commandId, entry.outcome]));
+    this.deleteRequest = snapshot?.deleteRequest ?? null;
+    this.commandSequence = snapshot?.commandSequence ?? 0;
+    if (this.row !== null) this.ready = { ok: true };
+  }
+
+  // --- What handlers call -----------------------------------------------------------------------------------------
+
+  requestDelete(request: DeleteRequest): void {
+    this.deleteRequest ??= request;
+    this.provisionScope?.cancel();
+  }
+
+  /** A refusal that is certain already, for validators: it costs no history. Null = queue it. */
+  refusalNow(command: Omit<QueuedCommand, 'bySignal'>): Refusal | null {
+    if (this.draining) return { code: 'draining', message: 'The resource is being moved to a new run; try again.', details: {} };
+    if (this.processed.has(command.commandId)) return null;
+    if (this.deleteRequest !== null) return INACTIVE;
+    if (this.row === null || this.row.status === 'pending' || this.queue.length > 0) return null;
+    const decision = this.decide(this.row, command);
+    return decision.type === 'refuse' ? decision : null;
+  }
+
+  enqueue(command: QueuedCommand): void {
+    if (this.processed.has(command.commandId) || this.queue.some((queued) => queued.commandId === command.commandId)) return;
+    this.queue.push(command);
+  }
+
+  nextSignalId(): string {
+    this.commandSequence += 1;
+    return `signal-${this.commandSequence}`;
+  }
+
+  outcomeOf(commandId: string): CommandOutcome | undefined {
+    return this.processed.get(commandId);
+  }
+
+  /** The row must exist: a command is answered only after `reserve`. */
+  currentRow(): ResourceRow | null {
+    return this.row;
+  }
+
+  async waitReady(): Promise<ReadyAnswer | Refusal> {
+    await condition(() => this.ready !== null);
+    if (this.ready?.ok && this.row !== null) return { view: viewOf(this.row), fromPool: this.row.fromPool };
+    return this.ready !== null && !this.ready.ok ? this.ready : INACTIVE;
+  }
+
+  state(): ResourceState {
+    const step = this.row === null ? null : nextStepOf(this.row, Date.now());
+    return {
+      row: this.row,
+      nextStep: step?.label ?? 'reserve',
+      nextStepAt: step?.atMs ? new Date(step.atMs).toISOString() : null,
+      queued: this.queue.length,
+      deleteRequested: this.deleteRequest !== null,
+      lastError: this.lastError,
+    };
+  }
+
+  // --- The loop ---------------------------------------------------------------------------------------------------
+
+  /** Lives until closed, or until the server suggests a new run. Never throws for a reason that is the resource's. */
+  async live(): Promise<'continue' | 'closed'> {
+    if (this.row === null && !(await this.reserveRow())) return 'closed';
+    for (;;) {
+      const row = this.mustRow();
+      if (this.superseded || isTerminal(row.status)) return this.settle();
+      if (this.deleteRequest !== null || row.status === 'deleting' || row.status === 'delete_failed') await this.remove();
+      else if (row.status === 'pending') await this.provisionRow();
+      else if (workflowInfo().continueAsNewSuggested) {
+        if (await this.drain()) return 'continue';
+      } else if (this.queue.length > 0) await this.processNext();
+      else await this.nextTimedStep();
+    }
+  }
+
+  /** Null when something came in since `live` said "continue"; must be used in the same synchronous step as continueAsNew. */
+  inputForNextRun(): ResourceInput | null {
+    if (this.row === null || this.deleteRequest !== null || !allHandlersFinished()) {
+      this.draining = false;
+      return null;
+    }
+    const processed: ProcessedCommand[] = [...this.processed].map(([commandId, outcome]) => ({ commandId, outcome }));
+    const { queue, row, deleteRequest, commandSequence } = this;
+    return { spec: this.input.spec, snapshot: { row, queue, processed, deleteRequest, commandSequence } };
+  }
+
+  outcome(): ResourceOutcome {
+    if (this.superseded) return { outcome: 'superseded' };
+    if (this.rejection !== null) return { outcome: 'rejected', code: this.rejection.code };
+    return { outcome: this.row?.status === 'failed' ? 'failed' : 'deleted' };
+  }
+
+  private async reserveRow(): Promise<boolean> {
+    const { spec } = this.input;
+    const startedAtMs = workflowInfo().startTime.getTime();
+    const answer = await reserve({
+      spec,
+      ownerRun: workflowInfo().firstExecutionRunId,
+      workflowStartedAtMs: startedAtMs,
+      expiresAtMs: spec.ttlMs === null ? null : startedAtMs + spec.ttlMs,
+    });
+    if (answer.outcome === 'rejected') {
+      this.rejection = answer;
+      this.ready = { ok: false, code: answer.code, message: answer.message, details: answer.details };
+      this.settle();
+      return false;
+    }
+    this.row = answer.row;
+    if (answer.outcome === 'terminal') {
+      this.settle();
+      return false;
+    }
+    if (this.row.status !== 'pending') this.ready = { ok: true };
+    return true;
+  }
+
+  private async provisionRow(): Promise<void> {
+    const row = this.mustRow();
+    const made: ProvisionStep[] = [];
+    const scope = new CancellationScope();
+    this.provisionScope = scope;
+    try {
+      await scope.run(() => provision(row, made));
+    } catch (error) {
+      if (this.deleteRequest !== null) return;
+      await this.failProvision(error, made);
+      return;
+    } finally {
+      this.provisionScope = null;
+    }
+    if (this.deleteRequest !== null) return;
+    await this.change({ coveredMs: row.coveredMs }, 'provisioned', { type: 'resource.active', data: { from_pool: row.fromPool } });
+    if (!this.superseded) this.ready = { ok: true };
+  }
+
+  /** Waiters hear of it at once; the status stays pending until everything that was made is unmade. */
+  private async failProvision(error: unknown, made: ProvisionStep[]): Promise<void> {
+    const failure = describeFailure(error);
+    this.lastError = failure.message;
+    if (failure.type === INTERNAL_FAILURE.fenced || failure.type === INTERNAL_FAILURE.superseded) this.superseded = true;
+    const refusal = refusalOf(failure);
+    this.ready = { ok: false, ...refusal };
+    log.warn('provisioning gave up', { code: refusal.code, error: failure.message });
+    if (this.superseded) return;
+    await this.unmakeUntilGone(() => this.deleteRequest !== null, made);
+    if (this.deleteRequest !== null) return;
+    await this.change({}, 'provision_failed', { type: 'resource.failed', data: { code: refusal.code, message: refusal.message } });
+  }
+
+  private async processNext(): Promise<void> {
+    const queued = this.queue[0];
+    if (queued === undefined) return;
+    const decision = this.decide(this.mustRow(), queued);
+    const outcome = await this.carryOut(decision, queued);
+    if (this.superseded) return;
+    this.queue.shift();
+    this.remember(queued.commandId, outcome);
+    if (!outcome.ok && queued.bySignal && isLive(this.mustRow().status)) {
+      await this.change(
+        {},
+        null,
+        { type: 'resource.command_refused', data: { command: queued.command.type, code: outcome.code, message: outcome.message } },
+        queued,
+      );
+    }
+  }
+
+  private async carryOut(decision: Decision, queued: QueuedCommand): Promise<CommandOutcome> {
+    if (decision.type === 'refuse') return { ok: false, code: decision.code, message: decision.message, details: decision.details };
+    if (decision.type === 'nothing') return { ok: true, view: viewOf(this.mustRow()) };
+    for (const effect of decision.effects) {
+      const refusal = await this.runEffect(effect, { ...this.mustRow(), ...decision.patch });
+      if (refusal !== null) return { ok: false, ...refusal };
+    }
+    await this.change(decision.patch, decision.statusEvent, decision.event, queued);
+    return { ok: true, view: viewOf(this.mustRow()) };
+  }
+
+  /** Runs one effect to its end while warnings go on; a delete or the expiry interrupts it. */
+  private async runEffect(effect: Effect, target: ResourceRow): Promise<Refusal | null> {
+    const scope = new CancellationScope();
+    let settled: { error: unknown } | { error?: undefined } | null = null;
+    const isSettled = () => settled !== null;
+    const work = scope
+      .run(() => applyEffect(target, effect))
+      .then(
+        () => {
+          settled = {};
+        },
+        (error: unknown) => {
+          settled = { error };
+        },
+      );
+    while (!isSettled()) {
+      const row = this.mustRow();
+      const step = nextLadderStep(row, row.policy.rungsMs, Date.now());
+      const overdue = row.status !== 'expired' && step.type === 'expire';
+      if (this.deleteRequest !== null || this.superseded || overdue) scope.cancel();
+      if (scope.consideredCancelled) {
+        await work;
+        break;
+      }
+      if (step.type === 'warn' && isLive(row.status)) await this.warn(step.rungMs);
+      else {
+        const interrupted = () => isSettled() || this.deleteRequest !== null;
+        if (step.type === 'sleep') await condition(interrupted, step.untilMs - Date.now(), { summary: step.next });
+        else await condition(interrupted);
+      }
+    }
+    const error = (settled as { error?: unknown } | null)?.error;
+    if (error === undefined) {
+      this.lastError = null;
+      return null;
+    }
+    if (isCancellation(error)) return INACTIVE;
+    const failure = describeFailure(error);
+    this.lastError = failure.message;
+    log.error('the backend refused a command for good', { effect: effect.type, error: failure.message });
+    return refusalOf(failure);
+  }
+
+  /** Nothing is queued: retire, warn, expire, or sleep until one of those is due or something comes in. */
+  private async nextTimedStep(): Promise<void> {
+    const row = this.mustRow();
+    const nowMs = Date.now();
+    if (row.retiring !== null && row.retiring.untilMs <= nowMs) return await this.retire(row.retiring.version);
+    if (row.status === 'expired') {
+      if (graceEndMs(row) <= nowMs) {
+        this.requestDelete({ actor: SYSTEM, requestId: null, reason: 'expired' });
+        return;
+      }
+    } else {
+      const step = nextLadderStep(row, row.policy.rungsMs, nowMs);
+      if (step.type === 'warn') return await this.warn(step.rungMs);
+      if (step.type === 'expire') return await this.expire();
+    }
+    this.publish();
+    const next = nextStepOf(row, nowMs);
+    const woken = () => this.queue.length > 0 || this.deleteRequest !== null;
+    if (next.atMs === null) await condition(woken);
+    else await condition(woken, Math.max(1, next.atMs - nowMs), { summary: next.label });
+  }
+
+  private async warn(rungMs: number): Promise<void> {
+    const row = this.mustRow();
+    await this.change({ coveredMs: afterWarning(row, rungMs).coveredMs }, null, {
+      type: 'resource.expiring',
+      data: { rung: rungLabel(rungMs), expires_at: row.expiresAtMs === null ? null : new Date(row.expiresAtMs).toISOString() },
+    });
+  }
+
+  /** Access is cut and the data kept; where there is no grace, deletion cuts it. */
+  private async expire(): Promise<void> {
+    const row = this.mustRow();
+    if (row.policy.graceMs > 0) {
+      const scope = new CancellationScope();
+      const cut = scope.run(() => applyEffect(row, { type: 'cut' }));
+      let done = false;
+      const settle = () => {
+        done = true;
+      };
+      cut.then(settle, settle);
+      const leftMs = Math.max(1, graceEndMs(row) - Date.now());
+      await condition(() => done || this.deleteRequest !== null, leftMs, { summary: 'cut access' });
+      scope.cancel();
+      await cut.catch((error: unknown) => {
+        this.lastError = describeFailure(error).message;
+      });
+      if (this.deleteRequest !== null) return;
+    }
+    await this.change({}, 'expired', { type: 'resource.expired', data: { grace_ends_at: new Date(graceEndMs(row)).toISOString() } });
+  }
+
+  private async retire(version: number): Promise<void> {
+    const refusal = await this.runEffect({ type: 'retire', version }, this.mustRow());
+    if (refusal !== null && (this.deleteRequest !== null || this.superseded || refusal === INACTIVE)) return;
+    await this.change({ retiring: null }, null, { type: 'resource.credentials_retired', data: { version } });
+  }
+
+  /** The row first, then the backend, until nothing is left. */
+  private async remove(): Promise<void> {
+    if (this.ready === null || this.ready.ok) this.ready = { ok: false, ...INACTIVE };
+    this.closeQueue();
+    this.deleteRequest ??= { actor: SYSTEM, requestId: null, reason: 'resumed deletion' };
+    const request = this.deleteRequest;
+    if (this.mustRow().status !== 'deleting') {
+      await this.change({}, 'delete_started', { type: 'resource.deleting', data: { reason: request.reason } }, request);
+    }
+    const gone = await this.unmakeUntilGone(() => this.superseded);
+    if (!gone || this.superseded) return;
+    await this.change({ retiring: null }, 'deleted', { type: 'resource.deleted', data: { reason: request.reason } }, request);
+  }
+
+  /** Retries without end. While deleting, each round that fails is shown as `delete_failed`. */
+  private async unmakeUntilGone(stop: () => boolean, steps?: ProvisionStep[]): Promise<boolean> {
+    while (!stop()) {
+      try {
+        await unmake(this.mustRow(), steps);
+        return true;
+      } catch (error) {
+        const failure = describeFailure(error);
+        this.lastError = failure.message;
+        log.error('could not remove the object from its backend; a person should look', { error: failure.message });
+      }
+      const stalls = this.mustRow().status === 'deleting';
+      if (stalls) await this.change({}, 'delete_stalled', { type: 'resource.delete_failed', data: { error: this.lastError } });
+      if (!this.superseded) await sleep(DELETE_RETRY_MS, { summary: 'retry delete' });
+      if (stalls && !this.superseded) await this.change({}, 'delete_started', { type: 'resource.deleting', data: { reason: 'retry' } });
+    }
+    return false;
+  }
+
+  /** True once no handler is left waiting; signals that still come in travel to the next run. */
+  private async drain(): Promise<boolean> {
+    this.draining = true;
+    while (!allHandlersFinished() && this.deleteRequest === null && !this.superseded) {
+      if (this.queue.length > 0) await this.processNext();
+      await condition(() => allHandlersFinished() || this.queue.length > 0 || this.deleteRequest !== null);
+    }
+    if (this.deleteRequest !== null || this.superseded) this.draining = false;
+    return this.draining;
+  }
+
+  // --- The row ----------------------------------------------------------------------------------------------------
+
+  /** One transition: the row with its event, outbox and audit rows, in one transaction. */
+  private async change(
+    patch: Partial<ResourceRow>,
+    statusEvent: StatusEvent | null,
+    event: EventDraft,
+    by?: { actor: ActorRef; requestId: string | null },
+  ): Promise<void> {
+    const next = patched(this.mustRow(), patch, statusEvent);
+    const creation = statusEvent === 'provisioned' || statusEvent === 'provision_failed' ? this.input.spec : undefined;
+    const cause = by ?? creation ?? { actor: SYSTEM, requestId: this.input.spec.requestId };
+    const answer = await transition({
+      ownerRun: workflowInfo().firstExecutionRunId,
+      row: next,
+      event,
+      actor: cause.actor,
+      requestId: cause.requestId,
+      atMs: Date.now(),
+    });
+    if (answer.outcome === 'superseded') {
+      this.superseded = true;
+      return;
+    }
+    this.row = next;
+    this.publish();
+  }
+
+  /** Search attributes, memo and details, only when they changed: each upsert is an event. */
+  private publish(): void {
+    const row = this.mustRow();
+    const step = nextStepOf(row, Date.now());
+    setCurrentDetails(currentDetails(row, step, this.lastError));
+    const teamId = row.owner.type === 'team' ? row.owner.teamId : 'anonymous';
+    const nextStepAt = step.atMs === null ? null : new Date(step.atMs).toISOString();
+    const digest = JSON.stringify([row.status, row.expiresAtMs, teamId, row.policy.tier, step.label, nextStepAt]);
+    // A step that is due this moment is about to change the row again.
+    const transient = isLive(row.status) && step.atMs !== null && step.atMs <= Date.now();
+    if (digest === this.published || transient) return;
+    this.published = digest;
+    upsertMemo({ status: row.status, nextStep: step.label, nextStepAt });
+    upsertSearchAttributes([
+      { key: STATUS, value: row.status },
+      { key: TEAM_ID, value: teamId },
+      { key: TIER, value: row.policy.tier },
+      { key: BACKEND_NAME, value: row.backendName },
+      { key: EXPIRES_AT, value: row.expiresAtMs === null ? null : new Date(row.expiresAtMs) },
+    ]);
+  }
+
+  private decide(row: ResourceRow, queued: Pick<QueuedCommand, 'command' | 'actor'>): Decision {
+    return decide({ row, actor: queued.actor, nowMs: Date.now() }, queued.command);
+  }
+
+  private remember(commandId: string, outcome: CommandOutcome): void {
+    this.processed.set(commandId, outcome);
+    for (const oldest of this.processed.keys()) {
+      if (this.processed.size <= REMEMBERED_COMMANDS) break;
+      this.processed.delete(oldest);
+    }
+  }
+
+  private closeQueue(): void {
+    for (const queued of this.queue.splice(0)) this.remember(queued.commandId, { ok: false, ...INACTIVE });
+  }
+
+  /** Every waiter is answered on every way out, or the run could never close. */
+  private settle(): 'closed' {
+    this.ready ??= { ok: false, ...INACTIVE };
+    this.closeQueue();
+    return 'closed';
+  }
+
+  private mustRow(): ResourceRow {
+    if (this.row === null) throw ApplicationFailure.nonRetryable('the resource has no row yet');
+    return this.row;
+  }
+}
+
+function describeFailure(error: unknown): { type: string; message: string; details: ErrorDetails } {
+  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (!(cause instanceof ApplicationFailure)) return { type: '', message, details: {} };
+  return { type: cause.type ?? '', message, details: (cause.details?.[0] as ErrorDetails | undefined) ?? {} };
+}
+
+/** A code of the catalogue is passed on; anything else is the backend's trouble, told without its words. */
+function refusalOf(failure: { type: string; message: string; details: ErrorDetails }): Refusal {
+  if (isErrorCode(failure.type)) return { code: failure.type, message: failure.message, details: failure.details };
+  return { code: 'provision_failed', message: 'The backend did not do it; everything it made is being removed.', details: {} };
+}
+

@@ -1,0 +1,144 @@
+// The resource workflow: set the handlers, then live. Everything it decides is in pure modules beside this one.
+import type { UpdateDefinition } from '@temporalio/common';
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  currentUpdateInfo,
+  setHandler,
+} from '@temporalio/workflow';
+import { parseDurationMs } from '../../shared/plans/types';
+import type { ActorRef } from '../../shared/resourcetype';
+import { ResourceEntity } from './entity';
+import * as messages from './messages';
+import { viewOf } from './view';
+
+/** How long a command waits for its effect before it is answered as accepted (202). */
+const COMMAND_WAIT_MS = 20_000;
+const OPERATOR: ActorRef = { type: 'operator', id: 'temporal-signal', role: 'platform_operator' };
+
+export async function resource(input: messages.ResourceInput): Promise<messages.ResourceOutcome> {
+  const entity = new ResourceEntity(input);
+  setUpdateHandlers(entity);
+  setSignalHandlers(entity);
+  setHandler(messages.stateQuery, () => entity.state(), { description: 'Row, next step and queue, for operators' });
+  // A cancelled workflow is a deleted resource: nothing may be left behind.
+  CancellationScope.current().cancelRequested.catch(() =>
+    entity.requestDelete({ actor: OPERATOR, requestId: null, reason: 'workflow cancelled' }),
+  );
+  return await CancellationScope.nonCancellable(async () => {
+    while ((await entity.live()) === 'continue') {
+      const next = entity.inputForNextRun();
+      if (next !== null) await continueAsNew<typeof resource>(next);
+    }
+    await condition(allHandlersFinished);
+    return entity.outcome();
+  });
+}
+
+function failure(refusal: { code: string; message: string; details: object }): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(refusal.message, refusal.code, refusal.details);
+}
+
+function setUpdateHandlers(entity: ResourceEntity): void {
+  setHandler(
+    messages.readyUpdate,
+    () =>
+      CancellationScope.nonCancellable(async () => {
+        const answer = await entity.waitReady();
+        if ('code' in answer) throw failure(answer);
+        return answer;
+      }),
+    { description: 'Waits until the resource can be used' },
+  );
+  setCommand(entity, messages.extendUpdate, ({ ttlMs }) => ({ type: 'extend', ttlMs }), 'Adds to the time to live, up to the plan');
+  setCommand(entity, messages.pauseUpdate, () => ({ type: 'pause' }), 'Cuts access for the owner; the clock runs on');
+  setCommand(entity, messages.resumeUpdate, () => ({ type: 'resume', liftSuspension: false }), 'Ends a pause');
+  setCommand(entity, messages.suspendUpdate, ({ reason }) => ({ type: 'suspend', reason }), 'Cuts access for the platform, with a reason');
+  setCommand(entity, messages.unsuspendUpdate, () => ({ type: 'unsuspend' }), 'Lifts a suspension; a pause stays');
+  setCommand(entity, messages.rotateUpdate, () => ({ type: 'rotate' }), 'New credentials; the former ones work until their grace ends');
+  setCommand(
+    entity,
+    messages.claimUpdate,
+    ({ teamId, policy, limits, ttlMs }) => ({ type: 'claim', teamId, policy, limits, ttlMs }),
+    'Gives an anonymous resource to a team, with its plan',
+  );
+  setCommand(entity, messages.updateUpdate, ({ name, labels }) => ({ type: 'update', name, labels }), 'Changes name or labels');
+  setCommand(entity, messages.scaleUpdate, ({ limits, policy }) => ({ type: 'scale', limits, policy }), 'Applies other limits');
+}
+
+function setCommand<Argument extends messages.CommandMeta>(
+  entity: ResourceEntity,
+  definition: UpdateDefinition<messages.CommandAnswer, [Argument]>,
+  toCommand: (argument: Argument) => messages.Command,
+  description: string,
+): void {
+  const toQueued = (argument: Argument): messages.QueuedCommand => ({
+    // Inside an update there always is an update id.
+    commandId: argument.commandId ?? currentUpdateInfo()?.id ?? '',
+    command: toCommand(argument),
+    actor: argument.actor,
+    requestId: argument.requestId,
+    bySignal: false,
+  });
+  setHandler(
+    definition,
+    (argument) => CancellationScope.nonCancellable(() => answerCommand(entity, toQueued(argument))),
+    {
+      description,
+      validator: (argument) => {
+        const refusal = entity.refusalNow(toQueued(argument));
+        if (refusal !== null) throw failure(refusal);
+      },
+    },
+  );
+}
+
+async function answerCommand(entity: ResourceEntity, queued: messages.QueuedCommand): Promise<messages.CommandAnswer> {
+  entity.enqueue(queued);
+  await condition(() => entity.outcomeOf(queued.commandId) !== undefined, COMMAND_WAIT_MS, { summary: `${queued.command.type} answer` });
+  const outcome = entity.outcomeOf(queued.commandId);
+  if (outcome?.ok) return { applied: true, view: outcome.view };
+  if (outcome !== undefined) throw failure(outcome);
+  const row = entity.currentRow();
+  if (row === null) throw failure({ code: 'resource_not_ready', message: 'The resource is not provisioned yet.', details: {} });
+  return { applied: false, view: viewOf(row) };
+}
+
+/** What operators send with `temporal workflow signal`. A refusal becomes an event, since a signal answers nothing. */
+function setSignalHandlers(entity: ResourceEntity): void {
+  const enqueue = (command: messages.Command, commandId: string | undefined, actor: ActorRef = OPERATOR) =>
+    entity.enqueue({ commandId: commandId ?? entity.nextSignalId(), command, actor, requestId: null, bySignal: true });
+
+  setHandler(
+    messages.extendSignal,
+    (argument) => {
+      const { ttl, commandId } = typeof argument === 'string' ? { ttl: argument, commandId: undefined } : argument;
+      enqueue({ type: 'extend', ttlMs: parseDurationMs(ttl) ?? 0 }, commandId);
+    },
+    { description: 'Adds to the time to live: "2h" or {"ttl":"2h","commandId":"..."}' },
+  );
+  setHandler(
+    messages.suspendSignal,
+    (argument) => {
+      const { reason, commandId } = typeof argument === 'object' ? argument : { reason: argument ?? 'operator', commandId: undefined };
+      enqueue({ type: 'suspend', reason }, commandId);
+    },
+    { description: 'Cuts access for the platform: a reason, or {"reason":"...","commandId":"..."}' },
+  );
+  setHandler(messages.resumeSignal, (argument) => enqueue({ type: 'resume', liftSuspension: true }, argument?.commandId), {
+    description: 'Lifts a suspension, or else ends a pause',
+  });
+  setHandler(
+    messages.storageSignal,
+    ({ bytes, action, commandId }) => enqueue({ type: 'storage', bytes, action }, commandId, { type: 'system', id: 'quota' }),
+    { description: 'From the meter: stored bytes crossed a threshold' },
+  );
+  setHandler(
+    messages.deleteSignal,
+    (request) => entity.requestDelete(request?.actor === undefined ? { actor: OPERATOR, requestId: null, reason: 'operator' } : request),
+    { description: 'Deletes the resource, whatever it is doing' },
+  );
+}

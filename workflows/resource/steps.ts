@@ -1,0 +1,167 @@
+// How the resource workflow reaches the world: one proxy for each retry class, and the kind's own steps as a table.
+import { ActivityCancellationType, ActivityFailure, ApplicationFailure, type Priority } from '@temporalio/common';
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { Backend, BackendRef } from '../../activities/backend';
+import type { PlatformActivities } from '../../activities/platform/types';
+import { kindTaskQueue, type ResourceKind, type ResourceRow } from '../../shared/resourcetype';
+import type { Effect } from './commands';
+
+/** What the lifecycle worker runs inside the workflow task, besides the bookkeeping. */
+export interface LocalKindActivities {
+  claimWarmItem(request: { kind: ResourceKind } & Parameters<Backend['claimWarm']>[0]): Promise<void>;
+}
+
+const localBookkeeping = proxyLocalActivities<PlatformActivities>({
+  startToCloseTimeout: '2s',
+  scheduleToCloseTimeout: '5s',
+  localRetryThreshold: '5s',
+  retry: { initialInterval: '50ms', backoffCoefficient: 2, maximumInterval: '1s' },
+});
+
+/** No schedule-to-close timeout: a platform database that is away for a minute, or a day, fails nothing. */
+const durableBookkeeping = proxyActivities<PlatformActivities>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+});
+
+const localKind = proxyLocalActivities<LocalKindActivities>({
+  startToCloseTimeout: '500ms',
+  scheduleToCloseTimeout: '500ms',
+  retry: { maximumAttempts: 1 },
+});
+
+function isFinal(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable === true;
+}
+
+/** Bookkeeping as a local activity, then the same one as a normal activity, without end. */
+async function bookkeeping<T>(call: (activities: PlatformActivities) => Promise<T>): Promise<T> {
+  try {
+    return await call(localBookkeeping);
+  } catch (error) {
+    if (isFinal(error)) throw error;
+    return await call(durableBookkeeping);
+  }
+}
+
+export const reserve: PlatformActivities['reserve'] = (request) => bookkeeping((activities) => activities.reserve(request));
+export const transition: PlatformActivities['transition'] = (request) => bookkeeping((activities) => activities.transition(request));
+export const prepareCredential: PlatformActivities['prepareCredential'] = (request) =>
+  bookkeeping((activities) => activities.prepareCredential(request));
+
+const HEARTBEAT = { heartbeatTimeout: '10s', startToCloseTimeout: '2m' } as const;
+
+/** The owner's fairness key goes with each call, since a claim changes the owner but not the workflow's own priority. */
+export function fairnessKeyOf(row: Pick<ResourceRow, 'owner'>): string {
+  return row.owner.type === 'team' ? row.owner.teamId : row.owner.fingerprint.slice(0, 64);
+}
+
+function priorityOf(row: ResourceRow, priorityKey: number): Priority {
+  return { priorityKey, fairnessKey: fairnessKeyOf(row), fairnessWeight: row.policy.fairnessWeight };
+}
+
+function provisionActivities(row: ResourceRow): Backend {
+  return proxyActivities<Backend>({
+    ...HEARTBEAT,
+    taskQueue: kindTaskQueue(row.kind),
+    scheduleToCloseTimeout: '10m',
+    // The name's lock and the fence make a provision that is left behind harmless; nobody needs to wait for it.
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+    priority: priorityOf(row, 2),
+    summary: `provision ${row.kind}`,
+  });
+}
+
+function effectActivities(row: ResourceRow, summary: string): Backend {
+  return proxyActivities<Backend>({
+    ...HEARTBEAT,
+    taskQueue: kindTaskQueue(row.kind),
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+    priority: priorityOf(row, 2),
+    summary,
+  });
+}
+
+/** Gives up after a while only so that a person can be told; the caller tries again without end. */
+function removalActivities(row: ResourceRow): Backend {
+  return proxyActivities<Backend>({
+    ...HEARTBEAT,
+    taskQueue: kindTaskQueue(row.kind),
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 8 },
+    priority: priorityOf(row, 3),
+    summary: `delete ${row.kind}`,
+  });
+}
+
+export function refOf(row: ResourceRow): BackendRef {
+  return { resourceId: row.resourceId, backendName: row.backendName, objectName: row.objectName, generation: row.generation };
+}
+
+/** One thing that provisioning makes, with what unmakes it. */
+export interface ProvisionStep {
+  run(row: ResourceRow): Promise<void>;
+  compensate(row: ResourceRow): Promise<void>;
+}
+
+const backendObject: ProvisionStep = {
+  async run(row) {
+    const request = { ...refOf(row), limits: row.limits, credentialVersion: row.credentialVersion };
+    if (row.fromPool) {
+      try {
+        return await localKind.claimWarmItem({ kind: row.kind, ...request });
+      } catch (error) {
+        // Slow, or the item is not what it should be: the full provision completes whatever is missing.
+        if (!(error instanceof ActivityFailure)) throw error;
+      }
+    }
+    return await provisionActivities(row).provision(request);
+  },
+  compensate: (row) => removalActivities(row).deprovision(refOf(row)),
+};
+
+/** The steps of each kind, in order; they are undone newest first. */
+const PROVISION_STEPS: Readonly<Record<ResourceKind, readonly ProvisionStep[]>> = {
+  postgres: [backendObject],
+  vector: [backendObject],
+  redis: [backendObject],
+  mongodb: [backendObject],
+  queue: [backendObject],
+  storage: [backendObject],
+  webhook: [backendObject],
+};
+
+/** Runs the kind's steps. `made` holds each step before it is called, since one that timed out may have taken effect. */
+export async function provision(row: ResourceRow, made: ProvisionStep[]): Promise<void> {
+  for (const step of PROVISION_STEPS[row.kind]) {
+    made.push(step);
+    await step.run(row);
+  }
+}
+
+/** Undoes everything the kind may have made, newest first; throws when a step would not go. */
+export async function unmake(row: ResourceRow, steps: readonly ProvisionStep[] = PROVISION_STEPS[row.kind]): Promise<void> {
+  for (const step of [...steps].reverse()) await step.compensate(row);
+}
+
+/** One effect of a command on the backend; retried without end, so only cancellation or a final error ends it. */
+export async function applyEffect(row: ResourceRow, effect: Effect): Promise<void> {
+  const activities = effectActivities(row, effect.type);
+  const ref = refOf(row);
+  switch (effect.type) {
+    case 'cut':
+      return activities.cut(ref);
+    case 'restore':
+      return activities.restore(ref);
+    case 'rotate':
+      await prepareCredential({ resourceId: row.resourceId, version: effect.version });
+      return activities.rotate({ ...ref, limits: row.limits, credentialVersion: effect.version, previousVersion: effect.previousVersion });
+    case 'retire':
+      return activities.retireCredential({ ...ref, credentialVersion: effect.version });
+    case 'applyLimits':
+      return activities.applyLimits({ ...ref, limits: row.limits });
+    case 'setReadOnly':
+      return activities.setReadOnly({ ...ref, readOnly: effect.readOnly });
+  }
+}
