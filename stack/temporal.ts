@@ -30,10 +30,12 @@ export interface TemporalOptions {
   namespace: string;
   /** Further `key=value` pairs; a later one of the same key wins. */
   dynamicConfig?: string[];
+  /** Told as soon as the process exists, before it answers. */
+  onLaunched?: (identity: ProcessIdentity) => void;
 }
 
 /** Starts the embedded Temporal server and waits until the namespace can be used. */
-export async function startTemporal(options: TemporalOptions): Promise<{ launched: Launched; stop: () => Promise<void> }> {
+export async function startTemporal(options: TemporalOptions): Promise<{ launched: Launched; stop: (graceMs?: number) => Promise<void> }> {
   mkdirSync(join(options.home, 'temporal'), { recursive: true, mode: 0o700 });
   const launched = await launch({
     command: options.binary,
@@ -42,7 +44,8 @@ export async function startTemporal(options: TemporalOptions): Promise<{ launche
     env: { PATH: process.env.PATH, HOME: join(options.home, 'temporal') },
     cwd: options.home,
   });
-  const stop = () => stopTemporal(launched.identity);
+  options.onLaunched?.(launched.identity);
+  const stop = (graceMs?: number) => stopTemporal(launched.identity, graceMs);
   try {
     const prepared = ensureNamespace({ address: `127.0.0.1:${options.port}`, namespace: options.namespace });
     const died = launched.exited.then(() => {
@@ -60,10 +63,10 @@ export async function startTemporal(options: TemporalOptions): Promise<{ launche
   return { launched, stop };
 }
 
-export function stopTemporal(identity: ProcessIdentity): Promise<void> {
+export function stopTemporal(identity: ProcessIdentity, graceMs = 5_000): Promise<void> {
   return terminate(identity, [
-    { signal: 'SIGTERM', waitMs: 5_000 },
-    { signal: 'SIGKILL', waitMs: 2_000 },
+    { signal: 'SIGTERM', waitMs: graceMs },
+    { signal: 'SIGKILL', waitMs: 1_000 },
   ]);
 }
 

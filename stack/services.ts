@@ -1,0 +1,167 @@
+import { join } from 'node:path';
+import { StackError } from './errors';
+import { startOwnProcess, stopOwnProcess } from './own-process';
+import { findFreePort, isPortFree } from './ports';
+import { postgresUrl, stopPostgres } from './postgres';
+import { APP_ROLE, DATABASE, PLATFORM, startPlatformPostgres, startTenantsPostgres, TENANTS, TENANTS_SUPERUSER } from './postgres-servers';
+import { isRunning } from './process-identity';
+import type { Secrets } from './secrets';
+import type { ServiceDefinition } from './service';
+import type { Settings } from './settings';
+import { readState, updateState } from './state';
+import { startTemporal, stopTemporal, TEMPORAL } from './temporal';
+
+export const API = 'api';
+export const WORKER = 'worker';
+
+// The worker lets activities end for up to 15 s on its own; the whole stack has 15 s, so it is cut a little earlier.
+const OWN_GRACE_MS = 12_000;
+
+export interface ServiceContext {
+  settings: Settings;
+  secrets: Secrets;
+  ports: Record<string, number>;
+  signal: AbortSignal;
+  onMoved: (folder: string) => void;
+}
+
+/** Picks the ports this start needs and remembers them; the tenants' port never changes, since tenants hold it in their urls. */
+export async function assignPorts(settings: Settings): Promise<Record<string, number>> {
+  const { home, external } = settings;
+  const state = readState(home);
+  const names = ['worker-metrics'];
+  if (!external.database) names.push(PLATFORM);
+  if (!external.tenantsAdminUrl) names.push(TENANTS);
+  if (!external.temporalAddress) names.push(TEMPORAL, 'temporal-ui');
+  const ports: Record<string, number> = { ...state.ports };
+  for (const name of names) {
+    const remembered = ports[name];
+    const leftover = state.processes[name];
+    if (remembered !== undefined && ((leftover && isRunning(leftover)) || (await isPortFree(remembered)))) continue;
+    if (remembered !== undefined && name === TENANTS) {
+      throw new StackError(`port ${remembered} is taken by another program, and tenants' urls hold it: stop that program`);
+    }
+    ports[name] = await findFreePort([settings.port, ...Object.values(ports)]);
+  }
+  if (settings.workerMetricsPort) ports['worker-metrics'] = settings.workerMetricsPort;
+  updateState(home, (changed) => {
+    changed.ports = ports;
+  });
+  return ports;
+}
+
+export function platformDefinition(context: ServiceContext): ServiceDefinition {
+  const { settings, secrets, signal, onMoved } = context;
+  const port = portOf(context, PLATFORM);
+  const passwords = { root: secrets.postgresPlatformRoot, owner: secrets.postgresPlatformOwner, app: secrets.postgresPlatformApp };
+  return {
+    name: PLATFORM,
+    port,
+    url: postgresUrl({ user: APP_ROLE, port, database: DATABASE }),
+    start: (onLaunched) => startPlatformPostgres({ dir: settings.home, port, passwords, signal, onMoved, onLaunched }),
+    stop: stopPostgres,
+    graceMs: 10_000,
+  };
+}
+
+export function tenantsDefinition(context: ServiceContext): ServiceDefinition {
+  const { settings, secrets, signal, onMoved } = context;
+  const port = portOf(context, TENANTS);
+  return {
+    name: TENANTS,
+    port,
+    url: postgresUrl({ user: TENANTS_SUPERUSER, port, database: 'postgres' }),
+    start: (onLaunched) =>
+      startTenantsPostgres({ dir: settings.home, port, adminPassword: secrets.postgresTenantsAdmin, signal, onMoved, onLaunched }),
+    stop: stopPostgres,
+    graceMs: 10_000,
+  };
+}
+
+export function temporalDefinition(context: ServiceContext, binary: string): ServiceDefinition {
+  const { settings } = context;
+  const port = portOf(context, TEMPORAL);
+  const uiPort = portOf(context, 'temporal-ui');
+  const { home, temporalNamespace: namespace, temporalDynamicConfig: dynamicConfig } = settings;
+  return {
+    name: TEMPORAL,
+    port,
+    url: temporalUiUrl(context),
+    start: (onLaunched) => startTemporal({ home, binary, port, uiPort, namespace, dynamicConfig, onLaunched }),
+    stop: stopTemporal,
+    graceMs: 5_000,
+  };
+}
+
+export function apiDefinition(context: ServiceContext): ServiceDefinition {
+  const { port, localUrl } = context.settings;
+  return { ...ownDefinition(context, API, `${localUrl}/readyz`), port, url: localUrl };
+}
+
+export function workerDefinition(context: ServiceContext): ServiceDefinition {
+  const port = portOf(context, 'worker-metrics');
+  return { ...ownDefinition(context, WORKER), port, url: `http://127.0.0.1:${port}/metrics` };
+}
+
+function ownDefinition(context: ServiceContext, name: string, readyUrl?: string): ServiceDefinition {
+  const { root, home } = context.settings;
+  const options = {
+    name,
+    script: join(root, 'dist', 'stack', 'processes', `${name}.js`),
+    env: childEnvironment(context, process.env),
+    cwd: root,
+    logFile: join(home, 'logs', `${name}.log`),
+    readyUrl,
+  };
+  return { name, start: (onLaunched) => startOwnProcess({ ...options, onLaunched }), stop: stopOwnProcess, graceMs: OWN_GRACE_MS };
+}
+
+/** Everything that api and worker read. The owner's url is not among it: only migrations use that role. */
+export function childEnvironment(
+  context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'>,
+  base: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  const { settings, secrets } = context;
+  const inherited = Object.entries(base).filter(([name]) => !name.startsWith('npm_') && name !== 'LEASEHOLD_DATABASE_OWNER_URL');
+  return {
+    ...Object.fromEntries(inherited),
+    PORT: String(settings.port),
+    LEASEHOLD_HOST: settings.host,
+    LEASEHOLD_BASE_URL: settings.baseUrl,
+    LEASEHOLD_DATABASE_URL:
+      settings.external.database?.appUrl ??
+      postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(context, PLATFORM), database: DATABASE }),
+    LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL:
+      settings.external.tenantsAdminUrl ??
+      postgresUrl({
+        user: TENANTS_SUPERUSER,
+        password: secrets.postgresTenantsAdmin,
+        port: portOf(context, TENANTS),
+        database: 'postgres',
+      }),
+    LEASEHOLD_TEMPORAL_ADDRESS: settings.external.temporalAddress ?? `127.0.0.1:${portOf(context, TEMPORAL)}`,
+    LEASEHOLD_TEMPORAL_NAMESPACE: settings.temporalNamespace,
+    LEASEHOLD_TEMPORAL_UI_URL: temporalUiUrl(context),
+    LEASEHOLD_KEYRING: secrets.keyring,
+    LEASEHOLD_JWT_KEYS: secrets.jwtKeys,
+    LEASEHOLD_OPERATOR_KEY: secrets.operatorKey,
+    LEASEHOLD_BOOTSTRAP_API_KEY: secrets.bootstrapApiKey,
+    LEASEHOLD_INSTALLATION_ID: secrets.installationId,
+    LEASEHOLD_PLANS: settings.plans,
+    LEASEHOLD_BACKENDS: settings.backends,
+    LEASEHOLD_LOG: settings.logLevel,
+    LEASEHOLD_WORKER_METRICS_PORT: String(portOf(context, 'worker-metrics')),
+  };
+}
+
+/** Undefined for an external Temporal whose UI nobody named. */
+export function temporalUiUrl({ settings, ports }: Pick<ServiceContext, 'settings' | 'ports'>): string | undefined {
+  if (settings.external.temporalUiUrl) return settings.external.temporalUiUrl;
+  return settings.external.temporalAddress ? undefined : `http://127.0.0.1:${portOf({ ports }, 'temporal-ui')}`;
+}
+
+function portOf({ ports }: Pick<ServiceContext, 'ports'>, name: string): number {
+  const port = ports[name];
+  if (port === undefined) throw new Error(`no port was assigned to ${name}`);
+  return port;
+}
