@@ -107,6 +107,9 @@ describe('temporalLogger', () => {
     const sdk: SdkLogger = temporalLogger(logger);
     sdk.log('WARN', 'a', { workflowId: 'resource/77', runId: 'run', taskQueue: 'postgres', taskToken: 'hunter2', attempt: 2 });
     sdk.trace('b');
+    sdk.debug('b');
+    sdk.info('b');
+    sdk.warn('b');
     sdk.error('c', { workflowId: 'sweep', error: new Error('x') });
     expect(lines).toMatchObject([
       {
@@ -120,8 +123,11 @@ describe('temporalLogger', () => {
         attempt: 2,
       },
       { level: 'debug', message: 'b' },
+      { level: 'debug', message: 'b' },
+      { level: 'info', message: 'b' },
+      { level: 'warn', message: 'b' },
       { level: 'error', message: 'c', workflow_id: 'sweep', error: { message: 'x' } },
     ]);
-    expect(lines[2]).not.toHaveProperty('resource_id');
+    expect(lines[5]).not.toHaveProperty('resource_id');
   });
 });

@@ -106,6 +106,7 @@ describe('plans.yaml', () => {
       tier: 'anonymous',
       ttlMs: 24 * HOUR_MS,
       maxTtlMs: 72 * HOUR_MS,
+      minimumTtlMs: 10_000,
       rungsMs: [6 * HOUR_MS, 2 * HOUR_MS, HOUR_MS],
       graceMs: 0,
       rotationGraceMs: HOUR_MS,
