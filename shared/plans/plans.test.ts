@@ -161,6 +161,9 @@ describe('a broken plans.yaml', () => {
     ['a missing anonymous', '  anonymous:\n', '  nameless:\n', 'plans.anonymous', /is missing/],
     ['a bad duration', 'minimum_ttl: 10s', 'minimum_ttl: soon', 'minimum_ttl', /"soon" is no duration/],
     ['a cap below the ttl', '    max_ttl: 72h', '    max_ttl: 1h', 'plans.anonymous.max_ttl', /shorter/],
+    ['the same rung twice', '    rungs: [6h, 2h, 1h]', '    rungs: [6h, 6h]', 'plans.anonymous.rungs', /twice/],
+    ['quota marks that cross', '  lift_below_percent: 90', '  lift_below_percent: 101', 'quota.lift_below_percent', /above/],
+    ['a suspension before read-only', '  suspend_at_percent: 120', '  suspend_at_percent: 99', 'quota.suspend_at_percent', /below/],
     [
       'a count of an unknown kind',
       'queue: 100, webhook: 5',
