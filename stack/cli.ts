@@ -138,11 +138,7 @@ async function confirmed(question: string): Promise<boolean> {
 
 function printTable(processes: ServiceStatus[]): void {
   for (const { name, pid, url, uptime_s, restarts, external } of processes) {
-    const what = pid
-      ? `pid ${pid}, up ${uptime_s ?? 0} s, ${restarts} restarts`
-      : uptime_s === null && url
-        ? 'not running here'
-        : 'stopped';
+    const what = pid ? `pid ${pid}, up ${uptime_s ?? 0} s, ${restarts} restarts` : external ? 'external' : 'stopped';
     process.stdout.write(`${name.padEnd(18)} ${what.padEnd(36)} ${url ?? ''}\n`);
   }
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { oneLine, StackError } from './errors';
@@ -81,9 +81,10 @@ export function postgresUrl(options: { user: string; password?: string; port: nu
 /** initdb into a folder beside, then one rename: a start that is killed half way leaves no half a cluster behind. */
 async function createCluster(options: PostgresOptions, place: PostgresPlace): Promise<void> {
   if (existsSync(join(place.dataDir, 'PG_VERSION'))) return;
-  const fresh = `${place.dataDir}.init`;
-  const passwordFile = `${place.dataDir}.${randomBytes(6).toString('hex')}.pw`;
-  rmSync(fresh, { recursive: true, force: true });
+  removeAbandoned(place.dataDir);
+  // A name of its own for each attempt: the initdb of a start that was killed may still be writing.
+  const fresh = `${place.dataDir}.init-${randomBytes(6).toString('hex')}`;
+  const passwordFile = `${fresh}.pw`;
   mkdirSync(fresh, { mode: 0o700 });
   try {
     writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 });
@@ -105,6 +106,17 @@ async function createCluster(options: PostgresOptions, place: PostgresPlace): Pr
   } finally {
     rmSync(passwordFile, { force: true });
     rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+function removeAbandoned(dataDir: string): void {
+  const folder = dirname(dataDir);
+  for (const entry of readdirSync(folder).filter((name) => name.startsWith(`${basename(dataDir)}.init-`))) {
+    try {
+      rmSync(join(folder, entry), { recursive: true, force: true });
+    } catch {
+      // Still being written to; the next first start removes it.
+    }
   }
 }
 

@@ -1,11 +1,12 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { migrate } from '../shared/db';
 import { loadPlans } from '../shared/plans';
 import { openControl } from './control';
 import { oneLine, StackError } from './errors';
 import { makeHome } from './paths';
 import { isPortFree } from './ports';
-import { postgresUrl } from './postgres';
+import { postgresUrl, stopPostgres } from './postgres';
 import { APP_ROLE, DATABASE, OWNER_ROLE, PLATFORM, TENANTS } from './postgres-servers';
 import { loadSecrets, type Secrets } from './secrets';
 import {
@@ -45,16 +46,18 @@ export async function runStack(settings: Settings): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
 
   let closeControl = () => {};
+  let starting: Promise<unknown> = Promise.resolve();
   try {
-    const starting = startEverything({
+    const begun = startEverything({
       settings,
       supervisor,
       signal: stopping.signal,
       onControl: (close) => (closeControl = close),
       stop: () => stopping.abort(),
     });
-    starting.catch(() => {});
-    const context = await Promise.race([starting, askedToStop]);
+    begun.catch(() => {});
+    starting = begun;
+    const context = await Promise.race([begun, askedToStop]);
     if (context) announce(context, started);
     await askedToStop;
     return 0;
@@ -65,6 +68,9 @@ export async function runStack(settings: Settings): Promise<number> {
     const began = Date.now();
     stopping.abort();
     await supervisor.stopAll();
+    // A start that was interrupted ends first; what an earlier, killed supervisor left is not to stay behind either.
+    await Promise.race([Promise.allSettled([starting]), sleep(3_000, undefined, { ref: false })]);
+    await stopLeftovers(settings.home, { stopPostgres });
     closeControl();
     updateState(settings.home, (state) => {
       delete state.control;
@@ -85,6 +91,7 @@ interface StartContext {
 async function startEverything(start: StartContext): Promise<ServiceContext> {
   const { settings, supervisor, signal } = start;
   for (const name of await stopLeftovers(settings.home)) say(`${name} was left over from a supervisor that was killed: stopped`);
+  signal.throwIfAborted();
   if (!(await isPortFree(settings.port, settings.host))) {
     throw new StackError(`port ${settings.port} on ${settings.host} is taken by another program: stop it, or set PORT`);
   }
