@@ -1,0 +1,140 @@
+// A lifecycle worker over the real bookkeeping and a backend of the test's choice, in a Temporal namespace of its own.
+import { randomUUID } from 'node:crypto';
+import { Client, Connection, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Backend } from '../../activities/backend';
+import { createPlatformActivities } from '../../activities/platform';
+import type { PlatformActivities } from '../../activities/platform/types';
+import { Keyring } from '../../shared/crypto';
+import type { ResourceSpec } from '../../shared/resourcetype';
+import { kindTaskQueue, LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
+import { ensureNamespace } from '../../stack';
+import type { LocalKindActivities } from '../../workflows/resource/steps';
+import { READY_UPDATE_ID, type ReadyAnswer, readyUpdate, resourceWorkflowId } from '../../workflows/resource/messages';
+import type { TestDatabase } from './database';
+import { temporalAddress, workflowBundlePath } from './servers';
+
+export const HOUR_MS = 3_600_000;
+export const TEST_KEYRING = 'k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=';
+
+export type Activities = PlatformActivities & Backend & LocalKindActivities;
+
+export interface Lifecycle {
+  client: Client;
+  namespace: string;
+  keyring: Keyring;
+  /** Starts (or restarts) the workers; `activities` may wrap the real ones. */
+  startWorkers: (options?: { wrap?: (activities: Activities) => Activities } & Partial<WorkerOptions>) => Promise<RunningWorkers>;
+  close: () => Promise<void>;
+}
+
+export interface RunningWorkers {
+  stop: () => Promise<void>;
+}
+
+let runtimeInstalled = false;
+
+export async function createLifecycle(options: { database: TestDatabase; backend: Backend; namespace?: string }): Promise<Lifecycle> {
+  if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  runtimeInstalled = true;
+  const address = temporalAddress();
+  const namespace = options.namespace ?? `test-${randomUUID()}`;
+  await ensureNamespace({ address, namespace });
+  const connection = await Connection.connect({ address });
+  const native = await NativeConnection.connect({ address });
+  const client = new Client({ connection, namespace });
+  const keyring = Keyring.parse(TEST_KEYRING);
+  const { backend, database } = options;
+  const platform = createPlatformActivities({ pool: database.pool, keyring, installationId: database.installationId, poolTemplate: 'template0' });
+  const all: Activities = { ...platform, ...bind(backend), claimWarmItem: ({ kind: _kind, ...request }) => backend.claimWarm(request) };
+  const running = new Set<RunningWorkers>();
+
+  const startWorkers: Lifecycle['startWorkers'] = async ({ wrap, ...workerOptions } = {}) => {
+    const activities = wrap?.(all) ?? all;
+    const common = { connection: native, namespace, shutdownGraceTime: '2s', stickyQueueScheduleToStartTimeout: '1s', ...workerOptions } as const;
+    const lifecycle = await Worker.create({
+      ...common,
+      taskQueue: LIFECYCLE_TASK_QUEUE,
+      workflowBundle: { codePath: workflowBundlePath() },
+      maxCachedWorkflows: 200,
+      activities,
+    });
+    const kind = await Worker.create({ ...common, taskQueue: kindTaskQueue('postgres'), activities });
+    const runs = [lifecycle.run(), kind.run()];
+    const workers: RunningWorkers = {
+      stop: async () => {
+        running.delete(workers);
+        for (const worker of [lifecycle, kind]) if (worker.getState() === 'RUNNING') worker.shutdown();
+        await Promise.all(runs);
+      },
+    };
+    running.add(workers);
+    return workers;
+  };
+
+  const close = async () => {
+    for (const workers of running) await workers.stop();
+    await connection.close();
+    await native.close();
+  };
+  return { client, namespace, keyring, startWorkers, close };
+}
+
+function bind(backend: Backend): Backend {
+  return {
+    provision: (request) => backend.provision(request),
+    claimWarm: (request) => backend.claimWarm(request),
+    deprovision: (ref) => backend.deprovision(ref),
+    cut: (ref) => backend.cut(ref),
+    restore: (ref) => backend.restore(ref),
+    rotate: (request) => backend.rotate(request),
+    retireCredential: (request) => backend.retireCredential(request),
+    setReadOnly: (request) => backend.setReadOnly(request),
+    applyLimits: (request) => backend.applyLimits(request),
+  };
+}
+
+/** A day's lease of a Postgres database for an anonymous caller, but for what the test changes. */
+export function testSpec(changes: Partial<ResourceSpec> = {}): ResourceSpec {
+  return {
+    resourceId: randomUUID(),
+    kind: 'postgres',
+    name: 'orders',
+    env: 'development',
+    owner: { type: 'anonymous', fingerprint: 'f'.repeat(64), addressHash: 'a'.repeat(64) },
+    policy: {
+      tier: 'anonymous',
+      ttlMs: 24 * HOUR_MS,
+      maxTtlMs: 72 * HOUR_MS,
+      minimumTtlMs: 10_000,
+      rungsMs: [6 * HOUR_MS, 2 * HOUR_MS, HOUR_MS],
+      graceMs: 0,
+      rotationGraceMs: HOUR_MS,
+      fairnessWeight: 1,
+    },
+    limits: { storageMb: 10, connections: 2 },
+    quota: { kindCount: -1, provisionsPerDay: -1 },
+    ttlMs: 24 * HOUR_MS,
+    labels: {},
+    parentResourceId: null,
+    notifyWebhook: null,
+    generation: 1,
+    actor: { type: 'anonymous', id: 'f'.repeat(64) },
+    requestId: 'test-request',
+    ...changes,
+  };
+}
+
+/** As the api does it: start or attach, and wait until it is ready. */
+export async function startResource(client: Client, spec: ResourceSpec): Promise<{ answer: ReadyAnswer; handle: WorkflowHandle; workflowId: string }> {
+  const workflowId = resourceWorkflowId(spec.resourceId);
+  const startWorkflowOperation = new WithStartWorkflowOperation('resource', {
+    workflowId,
+    taskQueue: LIFECYCLE_TASK_QUEUE,
+    args: [{ spec }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  });
+  const answer = await client.workflow.executeUpdateWithStart(readyUpdate, { startWorkflowOperation, updateId: READY_UPDATE_ID });
+  return { answer, handle: client.workflow.getHandle(workflowId), workflowId };
+}
