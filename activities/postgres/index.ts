@@ -1,0 +1,113 @@
+// Postgres: one owner role, its login roles and one database per resource, on a server shared by tenants.
+import type { Backend, BackendInventory, CredentialReader, Fence, MeasuredObject } from '../backend';
+import * as access from './access';
+import { toProviderError } from './errors';
+import * as lifecycle from './lifecycle';
+import { assertObjectName, installationPrefix, objectNameOf } from './names';
+import type { PoolMaker } from './pool';
+import { type IsolationReport, probeIsolation } from './probe';
+import { PostgresServers, type ServerLogger } from './servers';
+import type { CallOptions, NameRef } from './session';
+import { TEMPLATE } from './statements';
+
+export { createPostgresActivities, type PostgresActivities } from './activities';
+export { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from './errors';
+export type { PoolMaker, WarmItemRef } from './pool';
+export type { IsolationCheck, IsolationReport } from './probe';
+export type { CallOptions } from './session';
+
+export interface PostgresDependencies {
+  /** The superuser's url of a tenants' server, with the password; its path is not looked at. Never a pooler's. */
+  adminUrlOf: (backendName: string) => string;
+  readCredential: CredentialReader;
+  fence: Fence;
+  /** Eight characters of base32; only names that begin with `lh<installationId>_` are ever touched. */
+  installationId: string;
+  logger?: ServerLogger;
+  now?: () => number;
+  /** Connections that make and unmake at once, per server. Default 8; claims and look-ups have four more of their own. */
+  maxAdminConnections?: number;
+}
+
+/** A verb of `Backend` that can be told to stop. */
+type Stoppable<Verb> = Verb extends (request: infer Request) => Promise<void>
+  ? (request: Request, options?: CallOptions) => Promise<void>
+  : Verb;
+
+export type PostgresBackend = { [Verb in keyof Backend]: Stoppable<Backend[Verb]> } & BackendInventory &
+  PoolMaker & {
+    /** Once per server and process; every maker calls it by itself. Refuses an unfit server with the remedy. */
+    prepareServer(backendName: string): Promise<void>;
+    /** For servers whose pg_hba.conf is not ours: tries, as a throw-away tenant, to come in elsewhere. */
+    probeIsolation(backendName: string): Promise<IsolationReport>;
+    close(): Promise<void>;
+  };
+
+export function createPostgresBackend(dependencies: PostgresDependencies): PostgresBackend {
+  const prefix = installationPrefix(dependencies.installationId);
+  const servers = new PostgresServers({ ...dependencies, maxAdminConnections: dependencies.maxAdminConnections ?? 8 });
+  const context = { ...dependencies, servers, now: dependencies.now ?? Date.now };
+
+  const verb =
+    <Request extends NameRef>(run: (context: lifecycle.LifecycleContext, request: Request, options?: CallOptions) => Promise<void>) =>
+    async (request: Request, options?: CallOptions): Promise<void> => {
+      assertObjectName(request.objectName, prefix);
+      try {
+        await run(context, request, options);
+      } catch (error) {
+        throw toProviderError(error);
+      }
+    };
+
+  return {
+    provision: verb(lifecycle.provision),
+    claimWarm: verb(lifecycle.claimWarm),
+    deprovision: verb(lifecycle.deprovision),
+    cut: verb(access.cut),
+    restore: verb(access.restore),
+    rotate: verb(access.rotate),
+    retireCredential: verb(access.retireCredential),
+    setReadOnly: verb(access.setReadOnly),
+    applyLimits: verb(access.applyLimits),
+
+    list: (backendName) => list(servers, backendName, prefix),
+    measureAll: (backendName) => measureAll(servers, backendName, prefix),
+
+    template: TEMPLATE,
+    serverVersion: async (backendName) => {
+      const [row] = await ask<{ version: string }>(servers, backendName, `SELECT current_setting('server_version') AS version`);
+      return row?.version ?? 'unknown';
+    },
+    createWarmItem: verb(lifecycle.createWarmItem),
+    destroyWarmItem: verb(lifecycle.deprovision),
+
+    prepareServer: async (backendName) => {
+      await servers.prepare(backendName);
+    },
+    probeIsolation: (backendName) => probeIsolation({ context, prefix }, backendName),
+    close: () => servers.close(),
+  };
+}
+
+/** By databases and by roles: a call that died half way may have left either. */
+async function list(servers: PostgresServers, backendName: string, prefix: string): Promise<string[]> {
+  const sql = `SELECT datname AS name FROM pg_database WHERE datname ~ '^${prefix}' UNION SELECT rolname FROM pg_roles WHERE rolname ~ '^${prefix}'`;
+  const rows = await ask<{ name: string }>(servers, backendName, sql);
+  const names = rows.map((row) => objectNameOf(row.name)).filter((name) => name !== null);
+  return [...new Set(names)].sort();
+}
+
+async function measureAll(servers: PostgresServers, backendName: string, prefix: string): Promise<MeasuredObject[]> {
+  const sql = `SELECT datname AS name, pg_database_size(oid)::float8 AS bytes FROM pg_database WHERE datname ~ '^${prefix}' AND datconnlimit >= -1`;
+  const rows = await ask<{ name: string; bytes: number | null }>(servers, backendName, sql);
+  // One that is dropped meanwhile has no size.
+  return rows.flatMap(({ name, bytes }) => (objectNameOf(name) === name && bytes !== null ? [{ objectName: name, bytes }] : []));
+}
+
+async function ask<Row extends Record<string, unknown>>(servers: PostgresServers, backendName: string, sql: string): Promise<Row[]> {
+  try {
+    return await servers.query<Row>(backendName, sql);
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}

@@ -1,0 +1,17 @@
+// What the warm pool asks of a backend that can make items ahead.
+
+export interface WarmItemRef {
+  backendName: string;
+  objectName: string;
+}
+
+/** An item is everything a resource needs but a password; until it is claimed nobody can log in to it. */
+export interface PoolMaker {
+  /** What items are made from; an item is handed out only for the same template. */
+  readonly template: string;
+  /** The server's version as it names itself; an item is handed out only under the version that it was made by. */
+  serverVersion(backendName: string): Promise<string>;
+  /** Safe to repeat; leaves an item that is already claimed as it is. */
+  createWarmItem(item: WarmItemRef): Promise<void>;
+  destroyWarmItem(item: WarmItemRef): Promise<void>;
+}

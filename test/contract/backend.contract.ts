@@ -1,0 +1,237 @@
+// What every kind's backend must do, whatever it is made of. A kind's test file brings a harness and calls `describeBackendContract`.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Backend, BackendInventory, ProvisionRequest } from '../../activities/backend';
+
+/** A tenant's live connection. */
+export interface TenantSession {
+  write(value: string): Promise<void>;
+  /** Everything that was written, in order. */
+  read(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export interface BackendHarness {
+  /** Its installation is of its own, so that `list` shows what this suite made and nothing else. */
+  backend: Backend & BackendInventory;
+  /** A new random name, limited to `connections` connections. */
+  newRequest(connections?: number): ProvisionRequest;
+  /** What the fence answers for a name; true until set. */
+  setFence(objectName: string, open: boolean): void;
+  /** Logs in with a credential version; rejects when the backend refuses. */
+  open(request: ProvisionRequest, credentialVersion?: number): Promise<TenantSession>;
+  /** Starts a provision and kills its client while the backend is making the object, which goes on once `letGo` is called. */
+  killedInsideCreate?(request: ProvisionRequest): Promise<{ letGo: () => Promise<void> }>;
+  close(): Promise<void>;
+}
+
+export function describeBackendContract(name: string, start: () => Promise<BackendHarness>): void {
+  describe(`${name} keeps the backend contract`, () => {
+    let harness: BackendHarness;
+    const context: Context = {
+      harness: () => harness,
+      made: async (connections) => {
+        const request = harness.newRequest(connections);
+        await harness.backend.provision(request);
+        return request;
+      },
+    };
+    beforeAll(async () => {
+      harness = await start();
+    });
+    afterAll(async () => {
+      for (const objectName of await harness.backend.list('test')) {
+        await harness.backend.deprovision({ resourceId: objectName, backendName: 'test', objectName, generation: 0 });
+      }
+      await harness.close();
+    });
+
+    describe('making and unmaking', () => makingAndUnmaking(context));
+    describe('access', () => access(context));
+    describe('credentials', () => credentials(context));
+  });
+}
+
+interface Context {
+  harness: () => BackendHarness;
+  made: (connections?: number) => Promise<ProvisionRequest>;
+}
+
+function makingAndUnmaking({ harness, made }: Context): void {
+  test('provision twice is once', async () => {
+    const request = await made();
+    const session = await harness().open(request);
+    await session.write('kept');
+    await harness().backend.provision(request);
+    expect(await session.read()).toEqual(['kept']);
+    await session.close();
+  });
+
+  test('provision twice at once is once', async () => {
+    const request = harness().newRequest();
+    await Promise.all([harness().backend.provision(request), harness().backend.provision(request)]);
+    await (await harness().open(request)).close();
+    expect((await harness().backend.list('test')).filter((name) => name === request.objectName)).toHaveLength(1);
+  });
+
+  test('provision does nothing once the fence is closed', async () => {
+    const request = harness().newRequest();
+    harness().setFence(request.objectName, false);
+    await expect(harness().backend.provision(request)).rejects.toMatchObject({ name: 'Fenced' });
+    expect(await harness().backend.list('test')).not.toContain(request.objectName);
+  });
+
+  test('provision after a killed one that took effect is once', async () => {
+    const { killedInsideCreate } = harness();
+    if (!killedInsideCreate) return;
+    const request = harness().newRequest();
+    const { letGo } = await killedInsideCreate(request);
+    const again = harness().backend.provision(request);
+    await letGo();
+    await again;
+    await (await harness().open(request)).close();
+  });
+
+  test('a client killed inside the making leaves nothing behind a delete', async () => {
+    const { killedInsideCreate } = harness();
+    if (!killedInsideCreate) return;
+    const request = harness().newRequest();
+    const { letGo } = await killedInsideCreate(request);
+    harness().setFence(request.objectName, false);
+    const deleted = harness().backend.deprovision(request);
+    await letGo();
+    await deleted;
+    expect(await harness().backend.list('test')).not.toContain(request.objectName);
+    await expect(harness().open(request)).rejects.toThrow();
+  });
+
+  test('deprovision of nothing succeeds', async () => {
+    await expect(harness().backend.deprovision(harness().newRequest())).resolves.toBeUndefined();
+  });
+
+  test('deprovision ends live sessions, leaves nothing, and may be repeated', async () => {
+    const request = await made();
+    const session = await harness().open(request);
+    await Promise.all([harness().backend.deprovision(request), harness().backend.deprovision(request)]);
+    await expect(session.read()).rejects.toThrow();
+    await session.close();
+    expect(await harness().backend.list('test')).not.toContain(request.objectName);
+  });
+
+  test('list and measure show exactly what was made', async () => {
+    const before = await harness().backend.list('test');
+    const requests = await Promise.all([made(), made()]);
+    const names = requests.map((request) => request.objectName);
+    expect(await harness().backend.list('test')).toEqual([...before, ...names].sort());
+    const measured = await harness().backend.measureAll('test');
+    for (const name of names) expect(measured.find((object) => object.objectName === name)?.bytes).toBeGreaterThan(0);
+    for (const request of requests) await harness().backend.deprovision(request);
+    expect(await harness().backend.list('test')).toEqual(before);
+  });
+
+  test('a name of another installation is not touched', async () => {
+    const request = { ...harness().newRequest(), objectName: `lhzzzzzzzz_${'a'.repeat(24)}` };
+    await expect(harness().backend.deprovision(request)).rejects.toMatchObject({ name: 'ProviderMisconfigured' });
+  });
+}
+
+function access({ harness, made }: Context): void {
+  test('cut ends a live connection and refuses a new one; restore gives the same data', async () => {
+    const request = await made();
+    const session = await harness().open(request);
+    await session.write('before');
+    await harness().backend.cut(request);
+    await expect(session.read()).rejects.toThrow();
+    await expect(harness().open(request)).rejects.toThrow();
+    await harness().backend.cut(request);
+    await harness().backend.restore(request);
+    await harness().backend.restore(request);
+    const again = await harness().open(request);
+    expect(await again.read()).toEqual(['before']);
+    await again.close();
+  });
+
+  test('limits hold, and can be changed', async () => {
+    const request = await made(2);
+    const sessions = [await harness().open(request), await harness().open(request)];
+    await expect(harness().open(request)).rejects.toThrow();
+    await harness().backend.applyLimits({ ...request, limits: { connections: 3 } });
+    sessions.push(await harness().open(request));
+    await expect(harness().open(request)).rejects.toThrow();
+    for (const session of sessions) await session.close();
+  });
+
+  test('limits that are applied while it is cut hold after restore, and do not restore', async () => {
+    const request = await made(3);
+    await harness().backend.cut(request);
+    await harness().backend.applyLimits({ ...request, limits: { connections: 1 } });
+    await expect(harness().open(request)).rejects.toThrow();
+    await harness().backend.restore(request);
+    const session = await harness().open(request);
+    await expect(harness().open(request)).rejects.toThrow();
+    await session.close();
+  });
+
+  test('read-only stops writes until it is lifted', async () => {
+    const request = await made();
+    const first = await harness().open(request);
+    await first.write('one');
+    await harness().backend.setReadOnly({ ...request, readOnly: true });
+    const second = await harness().open(request);
+    await expect(second.write('two')).rejects.toThrow();
+    expect(await second.read()).toEqual(['one']);
+    await harness().backend.setReadOnly({ ...request, readOnly: false });
+    const third = await harness().open(request);
+    await third.write('three');
+    expect(await third.read()).toEqual(['one', 'three']);
+    for (const session of [first, second, third]) await session.close();
+  });
+}
+
+function credentials({ harness, made }: Context): void {
+  const rotate = (request: ProvisionRequest, credentialVersion: number) =>
+    harness().backend.rotate({ ...request, credentialVersion, previousVersion: credentialVersion - 1 });
+
+  test('rotate keeps both versions until the old one is retired', async () => {
+    const request = await made();
+    const old = await harness().open(request, 1);
+    await old.write('by the old');
+    await rotate(request, 2);
+    await rotate(request, 2);
+    const current = await harness().open(request, 2);
+    await current.write('by the new');
+    await (await harness().open(request, 1)).close();
+    await harness().backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness().backend.retireCredential({ ...request, credentialVersion: 1 });
+    await expect(old.read()).rejects.toThrow();
+    await expect(harness().open(request, 1)).rejects.toThrow();
+    expect(await current.read()).toEqual(['by the old', 'by the new']);
+    for (const session of [old, current]) await session.close();
+  });
+
+  test('there are never more than two versions', async () => {
+    const request = await made();
+    await rotate(request, 2);
+    await rotate(request, 3);
+    await expect(harness().open(request, 1)).rejects.toThrow();
+    for (const version of [2, 3]) await (await harness().open(request, version)).close();
+  });
+
+  test('a straggling rotate does not bring an old version back', async () => {
+    const request = await made();
+    await rotate(request, 2);
+    await rotate(request, 3);
+    await expect(rotate(request, 2)).rejects.toMatchObject({ name: 'Fenced' });
+    for (const version of [2, 3]) await (await harness().open(request, version)).close();
+  });
+
+  test('a version that is made while it is cut lets nobody in before restore', async () => {
+    const request = await made();
+    await harness().backend.cut(request);
+    await rotate(request, 2);
+    for (const version of [1, 2]) await expect(harness().open(request, version)).rejects.toThrow();
+    await harness().backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness().backend.restore(request);
+    await (await harness().open(request, 2)).close();
+    await expect(harness().open(request, 1)).rejects.toThrow();
+  });
+}
