@@ -1,2 +1,5 @@
 // Every workflow type that the lifecycle worker knows; the bundle is made from this file.
+export { refillPool } from './pool';
 export { resource } from './resource';
+export { sweep } from './sweep';
+export { measureUsage } from './usage';
