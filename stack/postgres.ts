@@ -80,8 +80,8 @@ export function postgresUrl(options: { user: string; password?: string; port: nu
 
 /** initdb into a folder beside, then one rename: a start that is killed half way leaves no half a cluster behind. */
 async function createCluster(options: PostgresOptions, place: PostgresPlace): Promise<void> {
-  if (existsSync(join(place.dataDir, 'PG_VERSION'))) return;
   removeAbandoned(place.dataDir);
+  if (existsSync(join(place.dataDir, 'PG_VERSION'))) return;
   // A name of its own for each attempt: the initdb of a start that was killed may still be writing.
   const fresh = `${place.dataDir}.init-${randomBytes(6).toString('hex')}`;
   const passwordFile = `${fresh}.pw`;

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { migrate } from '../shared/db';
-import { loadPlans } from '../shared/plans';
+import { loadBackends, loadPlans } from '../shared/plans';
 import { openControl } from './control';
 import { oneLine, StackError } from './errors';
 import { makeHome } from './paths';
@@ -168,6 +168,7 @@ function checkConfiguration(settings: Settings): void {
     if (!existsSync(path)) throw new StackError(`${path} is missing: restore it, or point ${variable} at yours`);
   }
   loadPlans(settings.plans);
+  loadBackends(settings.backends);
   for (const name of [API, WORKER]) {
     const script = `${settings.root}/dist/stack/processes/${name}.js`;
     if (!existsSync(script)) throw new StackError(`${script} is missing: run npm run build -- --force`);

@@ -1,0 +1,87 @@
+// Runs the three jest projects one after the other, sums their results in one line, and fails when anything the run started is left.
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PROJECTS = [
+  { name: 'unit', args: [] },
+  { name: 'integration', args: ['--maxWorkers=2'] },
+  { name: 'system', args: ['--runInBand'] },
+];
+
+if (process.argv.includes('--help')) {
+  console.log('usage: npm test [-- <jest arguments>]   runs unit, integration and system tests; arguments go to each jest run');
+  process.exit(0);
+}
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+// Every server of the tests keeps its data below this folder, so that what is left of them can be told from everything else.
+const folder = mkdtempSync(join(tmpdir(), 'leasehold-run-'));
+// As root Postgres runs as a user of its own, which must reach its data below.
+chmodSync(folder, 0o711);
+const extra = process.argv.slice(2);
+
+let child;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child?.kill(signal));
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+let broken = false;
+for (const { name, args } of PROJECTS) {
+  console.log(`--- ${name}`);
+  const outputFile = join(folder, `${name}.json`);
+  const code = await runJest(['--selectProjects', name, ...args, '--passWithNoTests', '--json', `--outputFile=${outputFile}`, ...extra]);
+  if (!existsSync(outputFile)) {
+    console.error(`${name}: jest ended with code ${code} and wrote no result`);
+    broken = true;
+    continue;
+  }
+  const result = JSON.parse(readFileSync(outputFile, 'utf8'));
+  total.passed += result.numPassedTests;
+  total.failed += result.numFailedTests;
+  total.skipped += result.numPendingTests + result.numTodoTests;
+  // A file that does not even load has no tests to count.
+  if (code !== 0 || result.numRuntimeErrorTestSuites > 0) broken = true;
+}
+
+const left = await leftovers();
+for (const line of left) console.error(`left running: ${line}`);
+rmSync(folder, { recursive: true, force: true });
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(broken || total.failed > 0 || left.length > 0 ? 1 : 0);
+
+function runJest(args) {
+  return new Promise((resolve) => {
+    // TMPDIR: whatever makes a temporary folder makes it below ours. The result goes to the file, not to standard output.
+    const options = {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, TMPDIR: folder, LEASEHOLD_CACHE: process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache') },
+    };
+    child = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], options);
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
+
+/** Processes whose command line or working directory lies in our folder. They get a moment to end by themselves. */
+async function leftovers() {
+  for (let attempt = 0; ; attempt += 1) {
+    const found = process.platform === 'linux' ? scan() : [];
+    if (found.length === 0 || attempt === 10) return found;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+function scan() {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+        const ours = command.includes(folder) || readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
+        return ours ? [`${pid} ${command.slice(0, 200)}`] : [];
+      } catch {
+        return [];
+      }
+    });
+}

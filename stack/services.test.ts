@@ -1,0 +1,166 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { findFreePort } from './ports';
+import { loadSecrets } from './secrets';
+import { assignPorts, childEnvironment, temporalUiUrl } from './services';
+import { readSettings } from './settings';
+import { updateState } from './state';
+import { temporalArguments } from './temporal';
+import { isNewEnough } from './temporal-fetch';
+
+let home: string;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'leasehold-services-'));
+});
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+const settingsOf = (env: NodeJS.ProcessEnv = {}) => readSettings({ LEASEHOLD_HOME: home, ...env }, '/app');
+
+describe('settings', () => {
+  it('has defaults for everything', () => {
+    expect(readSettings({}, '/app')).toMatchObject({
+      home: '/app/.leasehold',
+      cacheDir: '/app/.leasehold/cache',
+      port: 8080,
+      baseUrl: 'http://127.0.0.1:8080',
+      plans: '/app/plans.yaml',
+      backends: '/app/backends.yaml',
+      logLevel: 'info',
+      temporalNamespace: 'leasehold',
+    });
+  });
+
+  it('reaches a wildcard host on loopback', () => {
+    expect(settingsOf({ LEASEHOLD_HOST: '0.0.0.0', PORT: '9000' }).localUrl).toBe('http://127.0.0.1:9000');
+  });
+
+  it.each([
+    [{ PORT: 'x' }, 'PORT=x is not a port'],
+    [{ PORT: '70000' }, 'is not a port'],
+    [{ LEASEHOLD_DATABASE_URL: 'postgres://a@b/c' }, 'go together'],
+    [{ LEASEHOLD_TEMPORAL_DYNAMIC_CONFIG: 'a=b;c' }, 'write key=value'],
+  ])('refuses %j in one line', (env, message) => {
+    expect(() => settingsOf(env)).toThrow(message);
+  });
+});
+
+describe('secrets', () => {
+  it('are made once, private, and in the agreed shape', () => {
+    const secrets = loadSecrets(home, {});
+    expect(secrets.keyring).toMatch(/^k1:[A-Za-z0-9+/]{43}=$/);
+    expect(secrets.jwtKeys).toMatch(/^j1:[A-Za-z0-9+/]{43}=$/);
+    expect(secrets.bootstrapApiKey).toMatch(/^lh_[a-z2-7]{40}$/);
+    expect(secrets.operatorKey).toMatch(/^lhop_[a-z2-7]{40}$/);
+    expect(secrets.installationId).toMatch(/^[a-z2-7]{8}$/);
+    expect(statSync(join(home, 'secrets.json')).mode & 0o777).toBe(0o600);
+    expect(loadSecrets(home, {})).toEqual(secrets);
+  });
+
+  it('of the environment win and are not written down', () => {
+    expect(loadSecrets(home, { LEASEHOLD_KEYRING: 'k9:given' }).keyring).toBe('k9:given');
+    expect(readFileSync(join(home, 'secrets.json'), 'utf8')).not.toContain('k9:given');
+  });
+});
+
+describe('ports of the servers', () => {
+  it('are remembered', async () => {
+    const first = await assignPorts(settingsOf());
+    expect(new Set(Object.values(first)).size).toBe(5);
+    expect(await assignPorts(settingsOf())).toEqual(first);
+  });
+
+  it('move when taken, except the one that tenants hold in their urls', async () => {
+    const taken = await findFreePort();
+    const server = createServer().listen(taken, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    try {
+      updateState(home, (state) => {
+        state.ports = { 'postgres-platform': taken };
+      });
+      expect((await assignPorts(settingsOf()))['postgres-platform']).not.toBe(taken);
+      updateState(home, (state) => {
+        state.ports['postgres-tenants'] = taken;
+      });
+      await expect(assignPorts(settingsOf())).rejects.toThrow(`port ${taken} is taken by another program`);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it('are not assigned to what is external', async () => {
+    const ports = await assignPorts(
+      settingsOf({
+        LEASEHOLD_DATABASE_URL: 'postgres://app@db/x',
+        LEASEHOLD_DATABASE_OWNER_URL: 'postgres://owner@db/x',
+        LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: 'postgres://admin@tenants/postgres',
+        LEASEHOLD_TEMPORAL_ADDRESS: 'temporal:7233',
+      }),
+    );
+    expect(Object.keys(ports)).toEqual(['worker-metrics']);
+  });
+});
+
+describe('environment of api and worker', () => {
+  it("has everything they read, and not the owner's url", async () => {
+    const settings = settingsOf();
+    const secrets = loadSecrets(home, {});
+    const ports = await assignPorts(settings);
+    const env = childEnvironment(
+      { settings, secrets, ports },
+      { PATH: '/bin', npm_config_x: '1', LEASEHOLD_DATABASE_OWNER_URL: 'postgres://owner' },
+    );
+    expect(Object.keys(env).sort()).toMatchInlineSnapshot(`
+[
+  "LEASEHOLD_BACKENDS",
+  "LEASEHOLD_BASE_URL",
+  "LEASEHOLD_BOOTSTRAP_API_KEY",
+  "LEASEHOLD_DATABASE_URL",
+  "LEASEHOLD_HOST",
+  "LEASEHOLD_INSTALLATION_ID",
+  "LEASEHOLD_JWT_KEYS",
+  "LEASEHOLD_KEYRING",
+  "LEASEHOLD_LOG",
+  "LEASEHOLD_OPERATOR_KEY",
+  "LEASEHOLD_PLANS",
+  "LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL",
+  "LEASEHOLD_TEMPORAL_ADDRESS",
+  "LEASEHOLD_TEMPORAL_NAMESPACE",
+  "LEASEHOLD_TEMPORAL_UI_URL",
+  "LEASEHOLD_WORKER_METRICS_PORT",
+  "PATH",
+  "PORT",
+]
+`);
+    expect(env.LEASEHOLD_DATABASE_URL).toBe(
+      `postgres://leasehold_app:${secrets.postgresPlatformApp}@127.0.0.1:${ports['postgres-platform']}/leasehold`,
+    );
+  });
+
+  it('has no UI url for an external Temporal whose UI nobody named', () => {
+    expect(temporalUiUrl({ settings: settingsOf({ LEASEHOLD_TEMPORAL_ADDRESS: 'temporal:7233' }), ports: {} })).toBeUndefined();
+  });
+});
+
+describe('temporal', () => {
+  it('takes further dynamic configuration, which wins over ours', () => {
+    const options = { home, binary: 'temporal', port: 1, uiPort: 2, namespace: 'n' };
+    const args = temporalArguments({ ...options, dynamicConfig: ['matching.enableFairness=false', 'history.x="10ms"'] });
+    expect(args).toContain('matching.enableFairness=false');
+    expect(args).not.toContain('matching.enableFairness=true');
+    expect(args).toContain('history.x="10ms"');
+    expect(args).toContain('synchronous=2');
+  });
+
+  it.each([
+    ['1.9.0', true],
+    ['1.10.2', true],
+    ['2.0.0', true],
+    ['1.8.9', false],
+    ['0.99.0', false],
+  ])('version %s new enough: %s', (version, expected) => {
+    expect(isNewEnough(version)).toBe(expected);
+  });
+});
