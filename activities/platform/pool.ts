@@ -1,7 +1,8 @@
 // The warm pool's activities: the planner keeps the rows, the filler makes and destroys what they name.
+import type { Client } from '@temporalio/client';
 import type { Pool, PoolClient } from 'pg';
 import { withTransaction } from '../../shared/db';
-import type { RefillPoolInput } from '../../workflows/pool/messages';
+import { poolWorkflowId, type RefillPoolInput, refillSignal } from '../../workflows/pool/messages';
 import { withHeartbeat } from '../heartbeat';
 import { decideRefill, type PoolItem, type PoolPlan, type PoolSituation } from './pool-plan';
 import { type BackendObject, type Guarded, randomObjectName, type UpkeepLogger, type UpkeepMetrics } from './upkeep';
@@ -210,5 +211,28 @@ export function createPoolFiller(deps: PoolFillerDeps): PoolFiller {
     async destroyItems({ backendName, objectNames }) {
       return { destroyed: await inTurn(deps, objectNames, (objectName) => destroyItem(deps, { backendName, objectName })) };
     },
+  };
+}
+
+/** Between two wake-ups of one pool. */
+const WAKE_INTERVAL_MS = 250;
+
+/**
+ * Tells a backend's pool that an item was claimed; many claims are one signal. Best effort and never in the way:
+ * a pool that is not told looks by itself, at the latest after half a minute.
+ */
+export function createPoolWaker(client: () => Client): (backendName: string) => void {
+  const waiting = new Set<string>();
+  return (backendName) => {
+    if (waiting.has(backendName)) return;
+    waiting.add(backendName);
+    const connected = client();
+    setTimeout(() => {
+      waiting.delete(backendName);
+      connected.workflow
+        .getHandle(poolWorkflowId(backendName))
+        .signal(refillSignal)
+        .catch(() => undefined);
+    }, WAKE_INTERVAL_MS).unref();
   };
 }

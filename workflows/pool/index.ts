@@ -17,8 +17,8 @@ import { kindTaskQueue } from '../../shared/resourcetype';
 import { configurePoolSignal, type RefillPoolInput, refillSignal } from './messages';
 import { type Pace, pauseMs } from './pace';
 
-/** About three hours of idling; far below the server's limit on history. */
-const LOOKS_PER_RUN = 400;
+/** At least an hour and a half of idling; far below the server's limit on history. */
+const LOOKS_PER_RUN = 200;
 
 const { planRefill } = proxyLocalActivities<PoolPlanner>({
   startToCloseTimeout: '2s',
