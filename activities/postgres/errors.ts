@@ -44,7 +44,9 @@ export function toProviderError(error: unknown): Error {
     const misconfigured = MISCONFIGURED.some((pattern) => pattern.test(error.code ?? ''));
     return misconfigured ? new ProviderMisconfigured(message) : new ProviderUnavailable(message);
   }
-  return new ProviderUnavailable(redact(error instanceof Error ? error.message || error.name : 'unknown error'));
+  // A refused connection is an AggregateError without a message: its code says more.
+  const { message, code } = Object(error) as { message?: unknown; code?: unknown };
+  return new ProviderUnavailable(redact(String(message || code || 'unknown error')));
 }
 
 /** At the activity's edge, once. */

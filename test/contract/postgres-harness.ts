@@ -13,7 +13,7 @@ export interface PostgresHarness extends BackendHarness {
   installationId: string;
   passwordOf(resourceId: string, version: number): string;
   /** A login's client, not yet connected. */
-  client(request: ProvisionRequest, options?: { version?: number; database?: string }): pg.Client;
+  client(request: ProvisionRequest, options?: { version?: number; database?: string; user?: string }): pg.Client;
   admin<Row extends pg.QueryResultRow>(sql: string, database?: string): Promise<Row[]>;
   killedInsideCreate(request: ProvisionRequest): Promise<{ letGo: () => Promise<void> }>;
 }
@@ -41,7 +41,7 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
   const client: PostgresHarness['client'] = (request, options = {}) => {
     const version = options.version ?? 1;
     const url = urlFor(options.database ?? request.objectName, {
-      user: `${request.objectName}_${version}`,
+      user: options.user ?? `${request.objectName}_${version}`,
       password: passwordOf(request.resourceId, version),
     });
     return quietClient(url);
