@@ -70,7 +70,7 @@ function postgresUser(): OsUser | undefined {
   const id = (flag: string) => spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' });
   if (id('-u').status !== 0) {
     const made = spawnSync(
-      'useradd',
+      '/usr/sbin/useradd',
       ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', 'postgres'],
       { encoding: 'utf8' },
     );
