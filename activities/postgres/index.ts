@@ -12,7 +12,7 @@ import { TEMPLATE } from './statements';
 
 export { createPostgresActivities, type PostgresActivities } from './activities';
 export { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from './errors';
-export type { PoolMaker, WarmItemRef } from './pool';
+export type { Guarded, PoolMaker, WarmItemRef } from './pool';
 export type { IsolationCheck, IsolationReport } from './probe';
 export type { CallOptions } from './session';
 

@@ -3,6 +3,7 @@ import { scramSha256Verifier } from '../../shared/crypto';
 import type { CredentialReader, Fence, ProvisionRequest } from '../backend';
 import { Fenced, hasSqlState, ProviderMisconfigured, toProviderError } from './errors';
 import { identifier, lockKey, loginRoleName } from './names';
+import type { Guarded } from './pool';
 import type { PostgresServers } from './servers';
 import { type CallOptions, CUT, INVALID_DATABASE, type LockedName, type NameRef, withNameLock } from './session';
 import * as sql from './statements';
@@ -89,9 +90,10 @@ export async function claimWarm(context: LifecycleContext, request: ProvisionReq
 }
 
 /** A warm item is complete but for login, password and limits. A complete one is left alone: it may be claimed already. */
-export async function createWarmItem(context: LifecycleContext, item: NameRef, options: CallOptions = {}): Promise<void> {
+export async function createWarmItem(context: LifecycleContext, item: NameRef & Guarded, options: CallOptions = {}): Promise<void> {
   const serverVersion = await context.servers.prepare(item.backendName);
   await withNameLock(context.servers, item, { ...options, now: context.now }, async (name) => {
+    if (item.onlyIf && !(await item.onlyIf())) return;
     if (name.state.database?.complete && name.state.database.connectionLimit !== INVALID_DATABASE) return;
     const login = { objectName: item.objectName, version: 1, verifier: null, canLogin: false, connections: -1, serverVersion };
     await establish(context.servers, name, login);
@@ -102,8 +104,9 @@ export async function createWarmItem(context: LifecycleContext, item: NameRef, o
  * Everything of the name, in an order that leaves no way back in. A CREATE DATABASE whose client died holds the name's lock on the
  * server until it is done, so it is waited for and then found.
  */
-export async function deprovision(context: LifecycleContext, ref: NameRef, options: CallOptions = {}): Promise<void> {
+export async function deprovision(context: LifecycleContext, ref: NameRef & Guarded, options: CallOptions = {}): Promise<void> {
   await withNameLock(context.servers, ref, { ...options, now: context.now }, async (name) => {
+    if (ref.onlyIf && !(await ref.onlyIf())) return;
     const lockOut = sql.lockOut(ref.objectName, name.state);
     if (lockOut.length > 0) await name.query(lockOut.join('; '));
     // Always: the state was read before, and on what is absent it costs nothing.

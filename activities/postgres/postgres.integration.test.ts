@@ -54,6 +54,27 @@ describe('warm items', () => {
     await works(request);
   });
 
+  test('what is made or destroyed only on a condition asks for it under the lock', async () => {
+    const request = newRequest();
+    const { backendName, objectName } = request;
+    await harness.backend.createWarmItem({ backendName, objectName, onlyIf: async () => false });
+    expect(await harness.backend.list('test')).not.toContain(objectName);
+    await harness.backend.createWarmItem({ backendName, objectName, onlyIf: async () => true });
+    let heldByUs = false;
+    const onlyIf = async () => {
+      const held = await harness.admin(
+        `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted AND query LIKE '%${objectName}%'`,
+      );
+      heldByUs = held.length > 0;
+      return false;
+    };
+    await harness.backend.destroyWarmItem({ backendName, objectName, onlyIf });
+    expect(heldByUs).toBe(true);
+    expect(await harness.backend.list('test')).toContain(objectName);
+    await harness.backend.destroyWarmItem({ backendName, objectName, onlyIf: async () => true });
+    expect(await harness.backend.list('test')).not.toContain(objectName);
+  });
+
   test('a missing item is made in full, behind the fence', async () => {
     const request = newRequest();
     await harness.backend.claimWarm(request);
