@@ -39,7 +39,7 @@ describe('the sweep', () => {
     });
     metrics = createUpkeepMetrics(new Registry());
     const deps = { pool, installationId, backend, metrics, logger: QUIET };
-    const upkeep = { ...createBackendSweep(deps), ...createRowSweep({ pool, client: getClient, metrics, logger: QUIET }) };
+    const upkeep = { ...createBackendSweep(deps), ...createRowSweep({ pool, client: getClient, metrics, logger: QUIET, pageSize: 1 }) };
     lifecycle = await createLifecycle({ database, backend });
     const workers = await lifecycle.startWorkers({ wrap: (activities) => ({ ...activities, ...upkeep }) });
     const connection = await NativeConnection.connect({ address: temporalAddress() });
