@@ -65,6 +65,10 @@ writeFileSync(
 const require = createRequire(import.meta.url);
 const { bundleWorkflowCode } = require('@temporalio/worker');
 const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
-const { code } = await bundleWorkflowCode({ workflowsPath: join(dist, 'workflows/index.js'), logger: quiet });
+const { code } = await bundleWorkflowCode({
+  workflowsPath: join(dist, 'workflows/index.js'),
+  workflowInterceptorModules: [join(dist, 'workflows/context/index.js')],
+  logger: quiet,
+});
 writeFileSync(join(dist, 'workflow-bundle.js'), code);
 writeFileSync(stampFile, digest);

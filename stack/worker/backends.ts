@@ -73,7 +73,11 @@ async function lookAt(dependencies: BackendWatchDependencies, config: BackendCon
   else logger.error('backend takes no resources', { backend: config.name, error: problem });
 }
 
-async function check({ backend, hasSecret, logger }: BackendWatchDependencies, config: BackendConfig, probed: Set<string>): Promise<string> {
+async function check(
+  { backend, hasSecret, logger }: BackendWatchDependencies,
+  config: BackendConfig,
+  probed: Set<string>,
+): Promise<string> {
   if (!hasSecret(config)) throw new Error(`set ${config.adminUrlEnv} to the admin url of ${config.name}`);
   await backend.prepareServer(config.name);
   if (!probed.has(config.name)) {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type pg from 'pg';
 import { Registry } from 'prom-client';
 import { createCredentialReader, createFence, createPlatformActivities } from '../../activities/platform';
@@ -20,6 +20,7 @@ import { kindTaskQueue, LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
 import { findFreePort } from '../ports';
 import { mirrorBackends, watchBackends } from './backends';
 import { readWorkerConfig, type WorkerConfig } from './config';
+import { activityContext } from './context';
 import { serveMetrics } from './metrics';
 
 const WORKFLOW_BUNDLE = join(__dirname, '../../workflow-bundle.js');
@@ -64,7 +65,11 @@ export async function runWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSi
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   options.stop.addEventListener('abort', stopAll);
-  const watch = await watchBackends({ ...parts, configs: parts.backends, hasSecret: (backend) => config.secretOf(backend.adminUrlEnv) !== undefined });
+  const watch = await watchBackends({
+    ...parts,
+    configs: parts.backends,
+    hasSecret: (backend) => config.secretOf(backend.adminUrlEnv) !== undefined,
+  });
   await ensureSchedules(parts.client, upkeepSettings(parts));
   logger.info('worker is ready', { namespace: config.temporalNamespace });
   options.onReady();
@@ -116,7 +121,8 @@ async function createWorkers(parts: Parts, connection: NativeConnection): Promis
     namespace: config.temporalNamespace,
     shutdownGraceTime: SHUTDOWN_GRACE,
     stickyQueueScheduleToStartTimeout: '1s',
-  } as const;
+    interceptors: { activity: [activityContext] },
+  } satisfies Partial<WorkerOptions>;
   const lifecycle = await Worker.create({
     ...common,
     taskQueue: LIFECYCLE_TASK_QUEUE,

@@ -19,7 +19,11 @@ const QUIET = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn,
 const ROOT_PASSWORD = 'test-root';
 
 async function writeWorkflowBundle(dir: string): Promise<void> {
-  const { code } = await bundleWorkflowCode({ workflowsPath: join(__dirname, '../../workflows/index.ts'), logger: QUIET });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(__dirname, '../../workflows/index.ts'),
+    workflowInterceptorModules: [join(__dirname, '../../workflows/context/index.ts')],
+    logger: QUIET,
+  });
   const file = join(dir, 'workflow-bundle.js');
   writeFileSync(file, code);
   process.env.LEASEHOLD_TEST_WORKFLOW_BUNDLE = file;
