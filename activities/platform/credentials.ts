@@ -34,8 +34,12 @@ export function createCredentialReader({ pool, keyring }: CredentialDependencies
       values: [resourceId, version],
     });
     const stored = rows[0];
-    if (stored === undefined) throw ApplicationFailure.retryable(`credential ${version} of ${resourceId} is not stored`, 'CredentialMissing');
-    return { username: stored.username, password: keyring.decrypt(stored.password_encrypted, credentialAssociatedData(resourceId, version)) };
+    if (stored === undefined)
+      throw ApplicationFailure.retryable(`credential ${version} of ${resourceId} is not stored`, 'CredentialMissing');
+    return {
+      username: stored.username,
+      password: keyring.decrypt(stored.password_encrypted, credentialAssociatedData(resourceId, version)),
+    };
   };
 }
 

@@ -1,6 +1,7 @@
 // The platform's own bookkeeping: the two doors to a resource's row, and the stored credentials.
 import type pg from 'pg';
 import type { Keyring } from '../../shared/crypto';
+import type { Logger } from '../../shared/logctx';
 import { createPrepareCredential } from './credentials';
 import { createNotifier } from './notify';
 import { createReserve } from './reserve';
@@ -15,11 +16,28 @@ export function createPlatformActivities(dependencies: {
   keyring: Keyring;
   installationId: string;
   poolTemplate: string;
+  logger?: Logger;
 }): PlatformActivities {
   const notify = createNotifier(dependencies.pool);
+  const reserve = createReserve({ ...dependencies, notify });
+  const transition = createTransition({ ...dependencies, notify });
   return {
-    reserve: createReserve({ ...dependencies, notify }),
-    transition: createTransition({ ...dependencies, notify }),
+    async reserve(request) {
+      const answer = await reserve(request);
+      dependencies.logger?.info('resource reserved', { outcome: answer.outcome, kind: request.spec.kind, tier: request.spec.policy.tier });
+      return answer;
+    },
+    async transition(request) {
+      const answer = await transition(request);
+      const { row, event } = request;
+      dependencies.logger?.info('resource changed', {
+        event: event.type,
+        status: row.status,
+        revision: row.revision,
+        outcome: answer.outcome,
+      });
+      return answer;
+    },
     prepareCredential: createPrepareCredential(dependencies),
   };
 }

@@ -75,10 +75,14 @@ async function takeKindSlot(client: pg.PoolClient, { spec }: ReserveRequest, own
   if (held < spec.quota.kindCount) return;
   const code = `${spec.kind}_limit_reached`;
   if (!isErrorCode(code)) throw new Error(`no error code for kind ${spec.kind}`);
-  throw new Rejected(code, `The ${spec.policy.tier} plan holds ${spec.quota.kindCount} resources of kind ${spec.kind} at once; delete one or upgrade.`, {
-    limit: spec.quota.kindCount,
-    held,
-  });
+  throw new Rejected(
+    code,
+    `The ${spec.policy.tier} plan holds ${spec.quota.kindCount} resources of kind ${spec.kind} at once; delete one or upgrade.`,
+    {
+      limit: spec.quota.kindCount,
+      held,
+    },
+  );
 }
 
 async function takeDailyProvision(client: pg.PoolClient, { spec, workflowStartedAtMs }: ReserveRequest, owner: string): Promise<void> {
@@ -91,7 +95,9 @@ async function takeDailyProvision(client: pg.PoolClient, { spec, workflowStarted
     [owner, day, limit],
   );
   if (rowCount === 1) return;
-  throw new Rejected('provision_limit_reached', `This network has made its ${limit} resources of today; claim one or come back tomorrow.`, { limit });
+  throw new Rejected('provision_limit_reached', `This network has made its ${limit} resources of today; claim one or come back tomorrow.`, {
+    limit,
+  });
 }
 
 // One statement, so one round trip and one transaction: the hot path of every provision.
@@ -197,11 +203,16 @@ async function insertResource(
 async function findOrReject({ pool }: ReserveDependencies, request: ReserveRequest): Promise<ReserveAnswer> {
   const { spec, ownerRun } = request;
   return await withTransaction(pool, async (client) => {
-    const { rows } = await client.query<ResourceRecord>(`SELECT ${RESOURCE_COLUMNS} FROM resources WHERE id = $1 FOR UPDATE`, [spec.resourceId]);
+    const { rows } = await client.query<ResourceRecord>(`SELECT ${RESOURCE_COLUMNS} FROM resources WHERE id = $1 FOR UPDATE`, [
+      spec.resourceId,
+    ]);
     const record = rows[0];
     if (record === undefined) return await noPlace(client, request);
     // A second attempt may have claimed a warm item that the first one's row does not use.
-    await client.query(`UPDATE pool_items SET state = 'destroying' WHERE claimed_by = $1 AND object_name <> $2`, [record.id, record.object_name]);
+    await client.query(`UPDATE pool_items SET state = 'destroying' WHERE claimed_by = $1 AND object_name <> $2`, [
+      record.id,
+      record.object_name,
+    ]);
     if (isTerminal(record.status)) return { outcome: 'terminal', row: resourceRowFromRecord(record) };
     if (record.owner_run === ownerRun) {
       return { outcome: record.status === 'pending' ? 'created' : 'adopted', row: resourceRowFromRecord(record) };
@@ -210,7 +221,11 @@ async function findOrReject({ pool }: ReserveDependencies, request: ReserveReque
   });
 }
 
-async function adopt(client: pg.PoolClient, record: ResourceRecord, { ownerRun, spec, workflowStartedAtMs }: ReserveRequest): Promise<ReserveAnswer> {
+async function adopt(
+  client: pg.PoolClient,
+  record: ResourceRecord,
+  { ownerRun, spec, workflowStartedAtMs }: ReserveRequest,
+): Promise<ReserveAnswer> {
   const revision = record.revision + 1;
   const occurredAt = new Date(workflowStartedAtMs);
   const envelope = resourceEventEnvelope({
@@ -223,7 +238,12 @@ async function adopt(client: pg.PoolClient, record: ResourceRecord, { ownerRun, 
     request_id: spec.requestId,
     data: {},
   });
-  await client.query('UPDATE resources SET owner_run = $2, revision = $3, updated_at = $4 WHERE id = $1', [record.id, ownerRun, revision, occurredAt]);
+  await client.query('UPDATE resources SET owner_run = $2, revision = $3, updated_at = $4 WHERE id = $1', [
+    record.id,
+    ownerRun,
+    revision,
+    occurredAt,
+  ]);
   await client.query(
     `WITH event AS (
        INSERT INTO resource_events (id, resource_id, revision, type, status, data, actor_type, actor_id, request_id, occurred_at)
@@ -239,7 +259,9 @@ async function adopt(client: pg.PoolClient, record: ResourceRecord, { ownerRun, 
 }
 
 async function noPlace(client: pg.PoolClient, { spec }: ReserveRequest): Promise<ReserveAnswer> {
-  const { rows } = await client.query<{ ready: boolean }>('SELECT bool_or(ready AND NOT drained) AS ready FROM backends WHERE kind = $1', [spec.kind]);
+  const { rows } = await client.query<{ ready: boolean }>('SELECT bool_or(ready AND NOT drained) AS ready FROM backends WHERE kind = $1', [
+    spec.kind,
+  ]);
   if (rows[0]?.ready === true) {
     return { outcome: 'rejected', code: 'no_capacity', message: `Every ${spec.kind} backend is full; try again later.`, details: {} };
   }

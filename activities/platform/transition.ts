@@ -48,7 +48,9 @@ export function createTransition({ pool, notify }: TransitionDependencies): (req
       return { outcome: 'written' };
     }
     const seen = await pool.query<{ type: string }>('SELECT type FROM resource_events WHERE id = $1', [envelope.id]);
-    const current = await pool.query<{ owner_run: string; revision: number }>('SELECT owner_run, revision FROM resources WHERE id = $1', [row.resourceId]);
+    const current = await pool.query<{ owner_run: string; revision: number }>('SELECT owner_run, revision FROM resources WHERE id = $1', [
+      row.resourceId,
+    ]);
     const stored = current.rows[0];
     if (stored === undefined || stored.owner_run !== ownerRun) return { outcome: 'superseded' };
     // An attempt that timed out after it took effect.

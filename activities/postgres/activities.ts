@@ -29,5 +29,3 @@ export function createPostgresActivities(backend: PostgresBackend) {
     applyLimits: activity(backend.applyLimits),
   };
 }
-
-export type PostgresActivities = ReturnType<typeof createPostgresActivities>;

@@ -10,11 +10,7 @@ import { PostgresServers, type ServerLogger } from './servers';
 import type { CallOptions, NameRef } from './session';
 import { TEMPLATE } from './statements';
 
-export { createPostgresActivities, type PostgresActivities } from './activities';
-export { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from './errors';
-export type { Guarded, PoolMaker, WarmItemRef } from './pool';
-export type { IsolationCheck, IsolationReport } from './probe';
-export type { CallOptions } from './session';
+export { createPostgresActivities } from './activities';
 
 export interface PostgresDependencies {
   /** The superuser's url of a tenants' server, with the password; its path is not looked at. Never a pooler's. */

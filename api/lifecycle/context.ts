@@ -2,7 +2,7 @@
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import { currentContext } from '../../shared/logctx';
-import { CONTEXT_HEADER, type CallContext } from '../../workflows/context/messages';
+import { type CallContext, CONTEXT_HEADER } from '../../workflows/context/messages';
 
 function headersWith(headers: Headers): Headers {
   const { request_id, trace_id, team_id } = currentContext();

@@ -2,7 +2,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { withContext } from '../../shared/logctx';
-import { CONTEXT_HEADER, type CallContext } from '../../workflows/context/messages';
+import { type CallContext, CONTEXT_HEADER } from '../../workflows/context/messages';
 import { resourceIdFromWorkflowId } from '../../workflows/resource/messages';
 
 /** A command's own request, where the activity was called for one. */

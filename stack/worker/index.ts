@@ -129,7 +129,13 @@ async function createWorkers(parts: Parts, connection: NativeConnection): Promis
     workflowBundle: { codePath: WORKFLOW_BUNDLE },
     maxCachedWorkflows: config.maxCachedWorkflows,
     activities: {
-      ...createPlatformActivities({ pool, keyring: parts.keyring, installationId: config.installationId, poolTemplate: backend.template }),
+      ...createPlatformActivities({
+        pool,
+        keyring: parts.keyring,
+        installationId: config.installationId,
+        poolTemplate: backend.template,
+        logger,
+      }),
       ...createPoolPlanner({ pool, installationId: config.installationId }),
       ...createRowSweep({ ...upkeep, client: () => client }),
       ...createQuotaReporter({ client: () => client, metrics, logger }),

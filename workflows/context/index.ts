@@ -1,7 +1,7 @@
 // Carries the context of the request that started a workflow to its activities and into its log lines.
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { WorkflowInterceptorsFactory } from '@temporalio/workflow';
-import { CONTEXT_HEADER, type CallContext } from './messages';
+import { type CallContext, CONTEXT_HEADER } from './messages';
 
 export const interceptors: WorkflowInterceptorsFactory = () => {
   let context: CallContext = {};

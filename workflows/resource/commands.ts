@@ -1,8 +1,9 @@
 // What each command does to a resource, decided without I/O: refuse it, or name the backend's effects and the row's change.
+
+import type { ResourceEventType } from '../../activities/platform/types';
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { isLive, nextStatus, type StatusEvent } from '../../shared/resourcestatus';
 import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
-import type { ResourceEventType } from '../../activities/platform/types';
 import { arm } from './ladder';
 import type { Command } from './messages';
 
@@ -74,7 +75,8 @@ export function decide(context: CommandContext, command: Command): Decision {
       if (!row.pausedByOwner) return refuse('not_paused', 'The resource is not paused.');
       return apply([{ type: 'restore' }], { pausedByOwner: false }, 'resumed', { type: 'resource.resumed', data: {} });
     case 'suspend':
-      if (row.suspendedReason !== null) return refuse('already_suspended', 'The resource is suspended already.', { reason: row.suspendedReason });
+      if (row.suspendedReason !== null)
+        return refuse('already_suspended', 'The resource is suspended already.', { reason: row.suspendedReason });
       return decideSuspend(command.reason);
     case 'unsuspend':
       if (row.suspendedReason === null) return refuse('not_suspended', 'The resource is not suspended.');
@@ -110,18 +112,20 @@ function decideExtend(context: CommandContext, ttlMs: number): Decision {
   const expiresAtMs = (inGrace ? nowMs : row.expiresAtMs) + ttlMs;
   const latestMs = row.policy.maxTtlMs === null ? null : row.createdAtMs + row.policy.maxTtlMs;
   if (latestMs !== null && expiresAtMs > latestMs) {
-    return refuse('ttl_too_long', `The ${row.policy.tier} plan lets this resource live until ${iso(latestMs)} at the latest; nothing was changed.`, {
-      field: 'ttl',
-      latest_expires_at: iso(latestMs),
-    });
+    return refuse(
+      'ttl_too_long',
+      `The ${row.policy.tier} plan lets this resource live until ${iso(latestMs)} at the latest; nothing was changed.`,
+      {
+        field: 'ttl',
+        latest_expires_at: iso(latestMs),
+      },
+    );
   }
   const cutAnyway = row.suspendedReason !== null || row.pausedByOwner;
-  return apply(
-    inGrace && !cutAnyway ? [{ type: 'restore' }] : [],
-    { ...arm(expiresAtMs, nowMs) },
-    inGrace ? 'extended_in_grace' : null,
-    { type: 'resource.extended', data: { expires_at: iso(expiresAtMs), previous_expires_at: iso(row.expiresAtMs) } },
-  );
+  return apply(inGrace && !cutAnyway ? [{ type: 'restore' }] : [], { ...arm(expiresAtMs, nowMs) }, inGrace ? 'extended_in_grace' : null, {
+    type: 'resource.extended',
+    data: { expires_at: iso(expiresAtMs), previous_expires_at: iso(row.expiresAtMs) },
+  });
 }
 
 function decideSuspend(reason: string): Decision {
@@ -163,11 +167,17 @@ function decideUpdate(command: Extract<Command, { type: 'update' }>): Decision {
   const patch: Partial<ResourceRow> = {};
   if (command.name !== undefined) patch.name = command.name;
   if (command.labels !== undefined) patch.labels = command.labels;
-  return apply([], patch, null, { type: 'resource.updated', data: { name: command.name ?? null, labels_changed: command.labels !== undefined } });
+  return apply([], patch, null, {
+    type: 'resource.updated',
+    data: { name: command.name ?? null, labels_changed: command.labels !== undefined },
+  });
 }
 
 function decideStorage(row: ResourceRow, action: Extract<Command, { type: 'storage' }>['action'], bytes: number): Decision {
-  const exceeded = { type: 'resource.storage_exceeded', data: { storage_bytes: bytes, storage_limit_mb: row.limits.storageMb ?? null, action } } as const;
+  const exceeded = {
+    type: 'resource.storage_exceeded',
+    data: { storage_bytes: bytes, storage_limit_mb: row.limits.storageMb ?? null, action },
+  } as const;
   switch (action) {
     case 'read_only':
       if (row.readOnlyByQuota) return { type: 'nothing' };

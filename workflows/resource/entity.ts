@@ -484,4 +484,3 @@ function refusalOf(failure: { type: string; message: string; details: ErrorDetai
   if (isErrorCode(failure.type)) return { code: failure.type, message: failure.message, details: failure.details };
   return { code: 'provision_failed', message: 'The backend did not do it; everything it made is being removed.', details: {} };
 }
-

@@ -1,8 +1,8 @@
 // The resource workflow: set the handlers, then live. Everything it decides is in pure modules beside this one.
 import type { UpdateDefinition } from '@temporalio/common';
 import {
-  allHandlersFinished,
   ApplicationFailure,
+  allHandlersFinished,
   CancellationScope,
   condition,
   continueAsNew,
@@ -83,17 +83,13 @@ function setCommand<Argument extends messages.CommandMeta>(
     requestId: argument.requestId,
     bySignal: false,
   });
-  setHandler(
-    definition,
-    (argument) => CancellationScope.nonCancellable(() => answerCommand(entity, toQueued(argument))),
-    {
-      description,
-      validator: (argument) => {
-        const refusal = entity.refusalNow(toQueued(argument));
-        if (refusal !== null) throw failure(refusal);
-      },
+  setHandler(definition, (argument) => CancellationScope.nonCancellable(() => answerCommand(entity, toQueued(argument))), {
+    description,
+    validator: (argument) => {
+      const refusal = entity.refusalNow(toQueued(argument));
+      if (refusal !== null) throw failure(refusal);
     },
-  );
+  });
 }
 
 async function answerCommand(entity: ResourceEntity, queued: messages.QueuedCommand): Promise<messages.CommandAnswer> {

@@ -41,7 +41,11 @@ describe('the expiry ladder', () => {
   });
 
   it('fires only the most urgent rung after a late wake-up', () => {
-    expect(walk(arm(24 * HOUR, 0), RUNGS, 0, (wake) => (wake === 0 ? 4.5 * HOUR : 0)).map((step) => step.what)).toEqual(['2h', '1h', 'expire']);
+    expect(walk(arm(24 * HOUR, 0), RUNGS, 0, (wake) => (wake === 0 ? 4.5 * HOUR : 0)).map((step) => step.what)).toEqual([
+      '2h',
+      '1h',
+      'expire',
+    ]);
   });
 
   it('does nothing for what never expires', () => {

@@ -69,9 +69,7 @@ export interface ProcessedCommand {
   outcome: CommandOutcome;
 }
 
-export type CommandOutcome =
-  | { ok: true; view: ResourceView }
-  | { ok: false; code: ErrorCode; message: string; details: ErrorDetails };
+export type CommandOutcome = { ok: true; view: ResourceView } | { ok: false; code: ErrorCode; message: string; details: ErrorDetails };
 
 /** What a command answers; `applied: false` = accepted, its effect is still under way (202). */
 export interface CommandAnswer {

@@ -55,5 +55,7 @@ export function currentDetails(row: ResourceRow, step: NextStep, lastError: stri
     ['last error', lastError ?? 'none'],
   ];
   if (row.suspendedReason !== null) rows.splice(1, 0, ['suspended', row.suspendedReason]);
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value.replaceAll('|', '/').replaceAll('\n', ' ')} |`)].join('\n');
+  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value.replaceAll('|', '/').replaceAll('\n', ' ')} |`)].join(
+    '\n',
+  );
 }
