@@ -9,7 +9,6 @@ import { createTransition } from './transition';
 import type { PlatformActivities } from './types';
 
 export { createCredentialReader, createFence } from './credentials';
-export { RESOURCE_EVENTS_CHANNEL } from './notify';
 
 export function createPlatformActivities(dependencies: {
   pool: pg.Pool;

@@ -1,8 +1,7 @@
 // Tells waiters that a resource changed. Best effort and outside the transition's own transaction, since commits that
 // NOTIFY queue up behind one lock; whoever waits also polls.
 import type pg from 'pg';
-
-export const RESOURCE_EVENTS_CHANNEL = 'resource_events';
+import { RESOURCE_EVENTS_CHANNEL } from '../../shared/events';
 
 /** Collects ids for one tick of the event loop and announces them in one statement. */
 export function createNotifier(pool: pg.Pool): (resourceId: string) => void {

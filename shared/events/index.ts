@@ -4,6 +4,8 @@ import { v5 as uuidv5 } from 'uuid';
 /** Fixed for ever: event ids must come out the same on every attempt, on every machine. */
 const EVENT_NAMESPACE = '6f1f2a52-6d8f-5d0e-9a43-0c3f6f1f7c11';
 export const EVENT_VERSION = 1;
+/** Where waiters hear which resource changed: the payload is its id. */
+export const RESOURCE_EVENTS_CHANNEL = 'resource_events';
 
 /** A resource's revision names its event: a repeated transition finds the event that is already there. */
 export function resourceEventId(resourceId: string, revision: number): string {

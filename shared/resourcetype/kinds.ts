@@ -13,10 +13,6 @@ export const ROUTE_SEGMENT: Readonly<Record<ResourceKind, string>> = {
   webhook: 'webhook',
 };
 
-export function isResourceKind(value: string): value is ResourceKind {
-  return (RESOURCE_KINDS as readonly string[]).includes(value);
-}
-
 /** Workflows and the platform's bookkeeping activities. */
 export const LIFECYCLE_TASK_QUEUE = 'lifecycle';
 
