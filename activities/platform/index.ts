@@ -16,6 +16,8 @@ export function createPlatformActivities(dependencies: {
   installationId: string;
   poolTemplate: string;
   logger?: Logger;
+  /** Told of each warm item that was taken, so that the pool makes the next one. */
+  onClaimed?: (backendName: string) => void;
 }): PlatformActivities {
   const notify = createNotifier(dependencies.pool);
   const reserve = createReserve({ ...dependencies, notify });
@@ -23,6 +25,7 @@ export function createPlatformActivities(dependencies: {
   return {
     async reserve(request) {
       const answer = await reserve(request);
+      if (answer.outcome === 'created' && answer.row.fromPool) dependencies.onClaimed?.(answer.row.backendName);
       dependencies.logger?.info('resource reserved', { outcome: answer.outcome, kind: request.spec.kind, tier: request.spec.policy.tier });
       return answer;
     },

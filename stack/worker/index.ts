@@ -6,7 +6,7 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import type pg from 'pg';
 import { Registry } from 'prom-client';
 import { createCredentialReader, createFence, createPlatformActivities } from '../../activities/platform';
-import { createPoolFiller, createPoolPlanner } from '../../activities/platform/pool';
+import { createPoolFiller, createPoolPlanner, createPoolWaker } from '../../activities/platform/pool';
 import { ensureSchedules } from '../../activities/platform/schedules';
 import { createBackendSweep, createRowSweep } from '../../activities/platform/sweep';
 import { createUpkeepMetrics } from '../../activities/platform/upkeep';
@@ -135,6 +135,7 @@ async function createWorkers(parts: Parts, connection: NativeConnection): Promis
         installationId: config.installationId,
         poolTemplate: backend.template,
         logger,
+        onClaimed: createPoolWaker(() => client),
       }),
       ...createPoolPlanner({ pool, installationId: config.installationId }),
       ...createRowSweep({ ...upkeep, client: () => client }),
