@@ -1,0 +1,45 @@
+// Turns the Authorization header into a caller. No header is anonymous; a bad one is 401, never anonymous.
+import { constantTimeEquals, hashToken, type JwtSigner } from '../../shared/crypto';
+import { ApiError } from '../errors';
+import type { ResourceStore } from '../projection/store';
+import type { Caller, ClientAddress } from './caller';
+
+export interface AuthenticatorDeps {
+  store: Pick<ResourceStore, 'findApiKey'>;
+  jwt: JwtSigner;
+  /** null = no operator key is configured, so nobody is one. */
+  operatorKey: string | null;
+}
+
+export type AuthFailure = 'missing_credentials' | 'malformed_token' | 'expired_token' | 'invalid_claims' | 'revoked_session';
+
+const MESSAGES: Readonly<Record<AuthFailure, string>> = {
+  missing_credentials: 'This needs a credential. Send it as "Authorization: Bearer <api key>".',
+  malformed_token: 'The credential is not written as one. Send "Authorization: Bearer <api key>".',
+  expired_token: 'The token has expired. Get a new one and repeat the request.',
+  invalid_claims: 'The credential is not known here, or is not good for this. Send an api key of this installation.',
+  revoked_session: 'The credential was revoked. Make a new api key and repeat the request.',
+};
+
+export function unauthorized(failure: AuthFailure): ApiError {
+  return new ApiError({ code: 'unauthorized', message: MESSAGES[failure], errorCode: failure });
+}
+
+const BEARER = /^Bearer +([\x21-\x7e]{1,4096})$/i;
+const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+export async function authenticate(deps: AuthenticatorDeps, authorization: string | undefined, address: ClientAddress): Promise<Caller> {
+  if (authorization === undefined) return { type: 'anonymous', address };
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined) throw unauthorized('malformed_token');
+  if (deps.operatorKey !== null && constantTimeEquals(token, deps.operatorKey)) return { type: 'operator', address };
+  if (JWT.test(token)) {
+    const verified = await deps.jwt.verify(token);
+    // Sessions come with sign-in; until then no token that we signed is a session.
+    throw unauthorized(verified.ok ? 'invalid_claims' : verified.reason);
+  }
+  const key = await deps.store.findApiKey(hashToken(token));
+  if (key === null) throw unauthorized('invalid_claims');
+  if (key.revoked) throw unauthorized('revoked_session');
+  return { type: 'team', address, teamId: key.teamId, tier: key.tier, keyId: key.keyId, scopes: key.scopes };
+}

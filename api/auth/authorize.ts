@@ -1,0 +1,115 @@
+// Asks `can`, and turns a refusal into an answer. Nothing of a resource is read out before it has been asked.
+import { type Action, type Actor, can, type DenyReason, type Scope } from '../../shared/authz';
+import { hashToken } from '../../shared/crypto';
+import { auditDenial } from '../audit';
+import type { ApiDeps } from '../deps';
+import { ApiError } from '../errors';
+import type { RequestContext } from '../http/context';
+import type { StoredResource } from '../projection/store';
+import { unauthorized } from './authenticate';
+import type { Caller, TenantCaller } from './caller';
+
+type AuthDeps = Pick<ApiDeps, 'store' | 'logger'>;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export function actorFor(caller: Caller, resourceToken?: string): Actor {
+  switch (caller.type) {
+    case 'anonymous':
+      return { type: 'anonymous', fingerprint: caller.address.fingerprint, addressHash: caller.address.addressHash, resourceToken };
+    case 'team':
+      return { type: 'team', teamId: caller.teamId, userId: null, scopes: caller.scopes, keyId: caller.keyId };
+    case 'operator':
+      return { type: 'operator' };
+  }
+}
+
+export function notFound(): ApiError {
+  return new ApiError({ code: 'not_found', message: 'There is no such resource, or it is not yours.' });
+}
+
+function refusal(reason: DenyReason): ApiError {
+  switch (reason) {
+    case 'unauthenticated':
+      return unauthorized('missing_credentials');
+    case 'not_found':
+      return notFound();
+    case 'forbidden':
+      return new ApiError({ code: 'forbidden', message: 'Your credential may not do this. Use one with the scope that it needs.' });
+  }
+}
+
+/** For creating: who creates, once it is sure that they may. */
+export function authorizeCreate(caller: Caller): TenantCaller {
+  const decision = can(
+    actorFor(caller),
+    'resource.create',
+    caller.type === 'team' ? { kind: 'team', teamId: caller.teamId } : { kind: 'global' },
+  );
+  if (!decision.allowed) throw refusal(decision.reason);
+  if (caller.type === 'operator') throw refusal('forbidden');
+  return caller;
+}
+
+/** For lists and operator actions. @throws ApiError unauthorized, forbidden */
+export function authorizeScope(deps: AuthDeps, request: { caller: Caller; context: RequestContext; action: Action; scope: Scope }): void {
+  const decision = can(actorFor(request.caller), request.action, request.scope);
+  if (decision.allowed) return;
+  if (request.action.startsWith('admin.')) {
+    const target = { type: 'platform', id: request.context.route, teamId: null };
+    auditDenial(deps, {
+      caller: request.caller,
+      context: request.context,
+      action: request.action,
+      target,
+      data: { reason: decision.reason },
+    });
+  }
+  throw refusal(decision.reason);
+}
+
+export interface ResourceAccess {
+  /** The resource's id, or the token of an anonymous resource. */
+  id: string;
+  caller: Caller;
+  context: RequestContext;
+  header: (name: string) => string | undefined;
+  action: Action;
+}
+
+/**
+ * The resource, if the caller may do this with it. What is another's and what does not exist read the same.
+ * @throws ApiError unauthorized, not_found, forbidden
+ */
+export async function authorizeResource(deps: AuthDeps, access: ResourceAccess): Promise<StoredResource> {
+  const id = access.id.toLowerCase();
+  const headerToken = access.header('x-resource-token');
+  if (headerToken !== undefined && !UUID.test(headerToken)) throw unauthorized('malformed_token');
+  if (!UUID.test(id)) throw notFound();
+  const row = await deps.store.find({ id, tokenHash: hashToken(id) });
+  const token = row !== null && row.id !== id ? id : headerToken?.toLowerCase();
+  // A token opens an anonymous resource whoever else the caller is; a claimed one is its team's alone.
+  const actor: Actor =
+    row?.team_id === null && token !== undefined && access.caller.type === 'team'
+      ? {
+          type: 'anonymous',
+          fingerprint: access.caller.address.fingerprint,
+          addressHash: access.caller.address.addressHash,
+          resourceToken: token,
+        }
+      : actorFor(access.caller, token);
+  if (row === null) throw actor.type === 'anonymous' && token === undefined ? unauthorized('missing_credentials') : notFound();
+  const decision = can(actor, access.action, {
+    kind: 'resource',
+    resource: { id: row.id, teamId: row.team_id, tokenHash: row.token_hash },
+  });
+  if (decision.allowed) return row;
+  auditDenial(deps, {
+    caller: access.caller,
+    context: access.context,
+    action: access.action,
+    target: { type: 'resource', id: row.id, teamId: row.team_id },
+    data: { reason: decision.reason },
+  });
+  throw refusal(decision.reason);
+}

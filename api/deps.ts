@@ -1,0 +1,47 @@
+// Everything the routes stand on. `createApp` takes it; tests give parts of their own.
+import type { BuildInfo } from '../shared/buildinfo';
+import type { JwtSigner } from '../shared/crypto';
+import type { Logger } from '../shared/logctx';
+import type { Plans } from '../shared/plans';
+import type { ReadinessReport } from '../shared/readiness';
+import type { Metrics } from './http/metrics';
+import type { RateLimiter } from './http/ratelimit';
+import type { Route } from './http/route';
+import type { LifecyclePort } from './lifecycle/port';
+import type { SecretReader } from './projection/secrets';
+import type { ResourceStore } from './projection/store';
+import type { ChangeFeed } from './projection/waiter';
+
+export interface ApiSettings {
+  /** How clients reach this api, without a slash at its end. */
+  baseUrl: string;
+  /** Where plans are shown and bought. */
+  upgradeUrl: string;
+  /** A `mailto:` or `https:` address for security reports and questions. */
+  contact: string;
+  /** Whether callers on this machine are exempt from the anonymous caps. */
+  loopbackExempt: boolean;
+  /** Proxies (CIDR) whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
+  /** null = there is no operator. */
+  operatorKey: string | null;
+}
+
+export interface ApiDeps {
+  settings: ApiSettings;
+  store: ResourceStore;
+  lifecycle: LifecyclePort;
+  feed: ChangeFeed;
+  secrets: SecretReader;
+  jwt: JwtSigner;
+  plans: { current(): Plans };
+  logger: Logger;
+  readiness: { report(): Promise<ReadinessReport> };
+  metrics: Metrics;
+  rateLimiter: RateLimiter;
+  build: Readonly<BuildInfo>;
+  /** Aborted when the process is to end: streams close on it. */
+  stopping: AbortSignal;
+  /** Sees every answer with the route it belongs to; tests compare it with the route's schemas. */
+  onAnswer?: (answer: { route: Route; status: number; body: unknown }) => void;
+}

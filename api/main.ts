@@ -1,0 +1,99 @@
+// The api process: starts, says that it is ready, and ends within ten seconds when it is told to.
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { assertUnprivileged } from '../shared/db';
+import { createLogger, type Logger } from '../shared/logctx';
+import { createApp } from './app';
+import { ensureBootstrapKey } from './auth/bootstrap';
+import { type ApiConfig, ConfigError, loadConfig } from './config';
+import { ApiError, errorAnswer } from './errors';
+import { openContext, securityHeaders } from './http/context';
+import { type WiredApi, wireApi } from './wiring';
+
+/** `EX_CONFIG`: starting again will not help. */
+const EXIT_CONFIG = 78;
+const DRAIN_MS = 10_000;
+const CLOSE_IDLE_MS = 100;
+
+export async function runApi(env: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    await start(env);
+  } catch (error) {
+    process.stderr.write(`leasehold api: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
+  }
+}
+
+async function start(env: NodeJS.ProcessEnv): Promise<void> {
+  const config = loadConfig(env);
+  const logger = createLogger({ process: 'api', level: config.logLevel });
+  const api = wireApi(config, env, logger);
+  await assertUnprivileged(api.pool).catch((error: unknown) => {
+    throw isPrivilegeError(error) ? new ConfigError(error.message) : error;
+  });
+  if (config.bootstrap !== null) await ensureBootstrapKey(api.pool, config.bootstrap);
+  const server = await listen(config, api);
+  logger.info('api listens', { url: config.baseUrl });
+  const end = endOnce(server, api, logger);
+  process.once('SIGTERM', () => end('SIGTERM'));
+  process.once('SIGINT', () => end('SIGINT'));
+  // The supervisor is gone: nobody would ever stop us.
+  process.once('disconnect', () => end('disconnect'));
+  process.send?.('ready');
+}
+
+/** `assertUnprivileged` throws plain errors of its own; the database's carry a code. */
+function isPrivilegeError(error: unknown): error is Error {
+  return error instanceof Error && !('code' in error) && error.message.startsWith('role ');
+}
+
+async function listen(config: ApiConfig, api: WiredApi): Promise<Server> {
+  const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 60_000, headersTimeout: 15_000 }, createApp(api.deps));
+  server.keepAliveTimeout = 65_000;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseBroken(config, error, socket));
+  server.on('checkExpectation', (_request, response: ServerResponse) => {
+    response.writeHead(417, { Connection: 'close' }).end();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, resolve);
+  });
+  return server;
+}
+
+/** What is no HTTP never gets to the app, and still gets the envelope. */
+function refuseBroken(config: ApiConfig, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const context = openContext({});
+  const thrown = new ApiError({ code: 'invalid_request', message: 'The request is not valid HTTP/1.1, or its headers are too large.' });
+  const { envelope } = errorAnswer(thrown, { requestId: context.requestId, urls: config, nowMs: Date.now() });
+  const body = JSON.stringify(envelope);
+  const headers = {
+    ...securityHeaders(context),
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Takes nothing new, ends streams, lets requests finish, and goes; after ten seconds it goes anyway. */
+function endOnce(server: Server, api: WiredApi, logger: Logger): (why: string) => void {
+  let ending = false;
+  return (why) => {
+    if (ending) return;
+    ending = true;
+    logger.info('api ends', { why });
+    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    api.stop();
+    const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
+    server.close(() => {
+      clearInterval(idle);
+      void api.close().finally(() => process.exit(0));
+    });
+  };
+}

@@ -1,0 +1,207 @@
+// `ResourceStore` on the platform's Postgres. Statements are named, so that a connection parses and plans each once.
+import type pg from 'pg';
+import { v7 as uuidv7 } from 'uuid';
+import { migrationState, RESOURCE_COLUMNS } from '../../shared/db';
+import type { Owner, ResourceKind } from '../../shared/resourcetype';
+import type {
+  ApiKeyRecord,
+  AuditEntry,
+  BackendState,
+  IdempotencyClaim,
+  IdempotencyRecord,
+  ListFilter,
+  ListPage,
+  ResourceEvent,
+  ResourceStore,
+  ResourceWithCredential,
+  StoredCredential,
+  StoredResource,
+} from './store';
+
+const CREATED_KEY = `to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_key`;
+const ROW = `${RESOURCE_COLUMNS.replace(/\s+/g, ' ')
+  .split(', ')
+  .map((column) => `r.${column}`)
+  .join(', ')}, r.token_hash, r.token_encrypted, ${CREATED_KEY}`;
+/** A fingerprinted request counts as the same one for so long. */
+const FINGERPRINT_WINDOW = '120 seconds';
+const READY_KINDS_MS = 1_000;
+
+export class PgResourceStore implements ResourceStore {
+  readonly #pool: pg.Pool;
+  #readyKinds: { atMs: number; kinds: Promise<ReadonlySet<string>> } | null = null;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  async find(key: { id: string; tokenHash: string | null }): Promise<StoredResource | null> {
+    const rows = await this.#rows<StoredResource>('resource_find', `SELECT ${ROW} FROM resources r WHERE r.id = $1 OR r.token_hash = $2`, [
+      key.id,
+      key.tokenHash,
+    ]);
+    // The token names one row and the id another only if somebody guessed 122 bits.
+    return rows.find((row) => row.token_hash === key.tokenHash) ?? rows[0] ?? null;
+  }
+
+  async findWithCredential(id: string): Promise<ResourceWithCredential | null> {
+    const rows = await this.#rows<StoredResource & { cred_version: number | null; cred_username: string; cred_password: string }>(
+      'resource_credential',
+      `SELECT ${ROW}, c.version AS cred_version, c.username AS cred_username, c.password_encrypted AS cred_password
+         FROM resources r LEFT JOIN resource_credentials c ON c.resource_id = r.id AND c.version = r.credential_version
+        WHERE r.id = $1`,
+      [id],
+    );
+    const row = rows[0];
+    if (row === undefined) return null;
+    const { cred_version, cred_username, cred_password, ...resource } = row;
+    const credential: StoredCredential | null =
+      cred_version === null ? null : { version: cred_version, username: cred_username, password_encrypted: cred_password };
+    return { resource, credential };
+  }
+
+  async list(filter: ListFilter, page: { limit: number; after: { createdKey: string; id: string } | null }): Promise<ListPage> {
+    const values: unknown[] = [];
+    const bind = (value: unknown): string => `$${values.push(value)}`;
+    const where: string[] = [];
+    if (filter.teamId !== null) where.push(`r.team_id = ${bind(filter.teamId)}`);
+    where.push(filter.status === undefined ? `r.status <> 'deleted'` : `r.status = ${bind(filter.status)}`);
+    if (filter.env !== undefined) where.push(`r.env = ${bind(filter.env)}`);
+    if (filter.kind !== undefined) where.push(`r.kind = ${bind(filter.kind)}`);
+    if (Object.keys(filter.labels).length > 0) where.push(`r.labels @> ${bind(JSON.stringify(filter.labels))}::jsonb`);
+    const counted = this.#pool.query<{ total: number }>(`SELECT count(*) AS total FROM resources r WHERE ${where.join(' AND ')}`, [
+      ...values,
+    ]);
+    if (page.after !== null)
+      where.push(`(r.created_at, r.id) < (${bind(page.after.createdKey)}::timestamptz, ${bind(page.after.id)}::uuid)`);
+    const listed = this.#pool.query<StoredResource>(
+      `SELECT ${ROW} FROM resources r WHERE ${where.join(' AND ')} ORDER BY r.created_at DESC, r.id DESC LIMIT ${bind(page.limit)}`,
+      values,
+    );
+    const [total, items] = await Promise.all([counted, listed]);
+    return { items: items.rows, total: Number(total.rows[0]?.total ?? 0) };
+  }
+
+  events(id: string, page: { afterRevision: number; limit: number }): Promise<ResourceEvent[]> {
+    return this.#rows<ResourceEvent>(
+      'resource_events',
+      `SELECT id, revision, type, status, data, actor_type, actor_id, request_id, occurred_at
+         FROM resource_events WHERE resource_id = $1 AND revision > $2 ORDER BY revision LIMIT $3`,
+      [id, page.afterRevision, page.limit],
+    );
+  }
+
+  async findApiKey(keyHash: string): Promise<ApiKeyRecord | null> {
+    const rows = await this.#rows<{ id: string; team_id: string; tier: string; scopes: ApiKeyRecord['scopes']; revoked: boolean }>(
+      'api_key',
+      `SELECT k.id, k.team_id, t.tier, k.scopes, k.revoked_at IS NOT NULL AS revoked
+         FROM api_keys k JOIN teams t ON t.id = k.team_id WHERE k.key_hash = $1`,
+      [keyHash],
+    );
+    const row = rows[0];
+    return row === undefined ? null : { keyId: row.id, teamId: row.team_id, tier: row.tier, scopes: row.scopes, revoked: row.revoked };
+  }
+
+  async newestAttempt(scope: string, key: string): Promise<IdempotencyRecord | null> {
+    const rows = await this.#rows<IdempotencyRecord>(
+      'idempotency_newest',
+      `SELECT i.generation, i.request_hash AS "requestHash", i.resource_id AS "resourceId",
+              i.created_at > now() - interval '${FINGERPRINT_WINDOW}' AS recent, r.status
+         FROM idempotency_keys i LEFT JOIN resources r ON r.id = i.resource_id
+        WHERE i.scope = $1 AND i.key = $2 ORDER BY i.generation DESC LIMIT 1`,
+      [scope, key],
+    );
+    return rows[0] ?? null;
+  }
+
+  async claimAttempt(claim: IdempotencyClaim): Promise<boolean> {
+    const result = await this.#pool.query({
+      name: 'idempotency_claim',
+      text: `INSERT INTO idempotency_keys (scope, key, generation, request_hash, resource_id)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+      values: [claim.scope, claim.key, claim.generation, claim.requestHash, claim.resourceId],
+    });
+    return result.rowCount === 1;
+  }
+
+  readyKinds(): Promise<ReadonlySet<string>> {
+    const nowMs = Date.now();
+    if (this.#readyKinds !== null && nowMs - this.#readyKinds.atMs < READY_KINDS_MS) return this.#readyKinds.kinds;
+    const kinds = this.#rows<{ kind: string }>('ready_kinds', 'SELECT DISTINCT kind FROM backends WHERE ready AND NOT drained', []).then(
+      (rows) => new Set(rows.map((row) => row.kind)),
+    );
+    this.#readyKinds = { atMs: nowMs, kinds };
+    // A failed look is not kept.
+    kinds.catch(() => {
+      this.#readyKinds = null;
+    });
+    return kinds;
+  }
+
+  backendStates(): Promise<BackendState[]> {
+    return this.#rows<BackendState>(
+      'backend_states',
+      `SELECT b.name, b.kind, b.drained, b.ready, b.last_error AS "lastError",
+              (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS "poolReady"
+         FROM backends b ORDER BY b.name`,
+      [],
+    );
+  }
+
+  poolItems(): Promise<{ backend: string; state: string; count: number }[]> {
+    return this.#rows(
+      'pool_items',
+      `SELECT b.name AS backend, s.state, (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = s.state)::int AS count
+         FROM backends b CROSS JOIN (VALUES ('creating'), ('ready'), ('claimed'), ('destroying')) AS s (state)`,
+      [],
+    );
+  }
+
+  async usage(owner: Owner, kind: ResourceKind): Promise<{ ofKind: number; provisionsToday: number }> {
+    const column = owner.type === 'team' ? 'team_id' : 'owner_fingerprint';
+    const ownerId = owner.type === 'team' ? owner.teamId : owner.fingerprint;
+    const rows = await this.#rows<{ ofKind: number; provisionsToday: number }>(
+      `usage_${owner.type}`,
+      `SELECT (SELECT count(*) FROM resources WHERE ${column} = $1::text::${owner.type === 'team' ? 'uuid' : 'text'} AND kind = $2 AND status NOT IN ('deleted', 'failed'))::int AS "ofKind",
+              coalesce((SELECT count FROM provision_counts WHERE fingerprint = $1::text AND day = (now() AT TIME ZONE 'UTC')::date), 0) AS "provisionsToday"`,
+      [ownerId, kind],
+    );
+    return rows[0] ?? { ofKind: 0, provisionsToday: 0 };
+  }
+
+  async audit(entry: AuditEntry): Promise<void> {
+    await this.#pool.query({
+      name: 'audit',
+      text: `INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result,
+                                     correlation_id, ip, data)
+             VALUES ($1, now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+      values: [
+        uuidv7(),
+        entry.actor.type,
+        entry.actor.id,
+        entry.actor.role ?? null,
+        entry.action,
+        entry.targetType,
+        entry.targetId,
+        entry.teamId,
+        entry.result,
+        entry.correlationId,
+        entry.ip,
+        JSON.stringify(entry.data ?? {}),
+      ],
+    });
+  }
+
+  async ping(): Promise<void> {
+    await this.#pool.query('SELECT 1');
+  }
+
+  migration(): Promise<{ version: string | null; status: string }> {
+    return migrationState(this.#pool);
+  }
+
+  async #rows<R>(name: string, text: string, values: unknown[]): Promise<R[]> {
+    const result = await this.#pool.query({ name: `api_${name}`, text, values });
+    return result.rows as R[];
+  }
+}

@@ -1,0 +1,122 @@
+// What the api asks of the platform's Postgres. Tests give another implementation; nothing here writes a resource's status.
+import type { ResourceRecord } from '../../shared/db';
+import type { ResourceStatus } from '../../shared/resourcestatus';
+import type { ActorRef, Owner, ResourceKind } from '../../shared/resourcetype';
+import type { Scope } from '../auth/caller';
+
+/** A row with what is secret about it, still encrypted. */
+export interface StoredResource extends ResourceRecord {
+  token_hash: string;
+  token_encrypted: string;
+  /** `created_at` with all its digits, for keyset pages. */
+  created_key: string;
+}
+
+export interface StoredCredential {
+  version: number;
+  username: string;
+  password_encrypted: string;
+}
+
+export interface ResourceWithCredential {
+  resource: StoredResource;
+  /** null until `reserve` has stored it. */
+  credential: StoredCredential | null;
+}
+
+export interface ApiKeyRecord {
+  keyId: string;
+  teamId: string;
+  tier: string;
+  scopes: Scope[];
+  revoked: boolean;
+}
+
+export interface ResourceEvent {
+  id: string;
+  revision: number;
+  type: string;
+  status: ResourceStatus;
+  data: Record<string, unknown>;
+  actor_type: ActorRef['type'];
+  actor_id: string;
+  request_id: string | null;
+  occurred_at: Date;
+}
+
+export interface ListFilter {
+  /** null = every owner (operators). */
+  teamId: string | null;
+  env?: string;
+  kind?: ResourceKind;
+  /** Absent = everything but what is deleted. */
+  status?: ResourceStatus;
+  labels: Record<string, string>;
+}
+
+export interface ListPage {
+  items: StoredResource[];
+  total: number;
+}
+
+/** The newest attempt under an idempotency key. */
+export interface IdempotencyRecord {
+  generation: number;
+  requestHash: string;
+  resourceId: string;
+  /** Younger than the fingerprint's window, by the database's clock. */
+  recent: boolean;
+  /** null = no row: not reserved yet, or rejected. */
+  status: ResourceStatus | null;
+}
+
+export interface IdempotencyClaim {
+  scope: string;
+  key: string;
+  generation: number;
+  requestHash: string;
+  resourceId: string;
+}
+
+export interface AuditEntry {
+  actor: ActorRef;
+  action: string;
+  targetType: string;
+  targetId: string;
+  teamId: string | null;
+  result: 'success' | 'denied' | 'failure';
+  correlationId: string;
+  ip: string;
+  data?: Record<string, string | number | boolean | null>;
+}
+
+export interface BackendState {
+  name: string;
+  kind: string;
+  drained: boolean;
+  ready: boolean;
+  lastError: string | null;
+  poolReady: number;
+}
+
+export interface ResourceStore {
+  /** By id, or by the hash of a token. */
+  find(key: { id: string; tokenHash: string | null }): Promise<StoredResource | null>;
+  /** With the current credential, or with the given version of it. */
+  findWithCredential(id: string): Promise<ResourceWithCredential | null>;
+  list(filter: ListFilter, page: { limit: number; after: { createdKey: string; id: string } | null }): Promise<ListPage>;
+  /** After `afterRevision`, oldest first. */
+  events(id: string, page: { afterRevision: number; limit: number }): Promise<ResourceEvent[]>;
+  findApiKey(keyHash: string): Promise<ApiKeyRecord | null>;
+  newestAttempt(scope: string, key: string): Promise<IdempotencyRecord | null>;
+  /** False when that generation is there already. */
+  claimAttempt(claim: IdempotencyClaim): Promise<boolean>;
+  readyKinds(): Promise<ReadonlySet<string>>;
+  backendStates(): Promise<BackendState[]>;
+  poolItems(): Promise<{ backend: string; state: string; count: number }[]>;
+  /** For `dry_run`: what `reserve` would count. */
+  usage(owner: Owner, kind: ResourceKind): Promise<{ ofKind: number; provisionsToday: number }>;
+  audit(entry: AuditEntry): Promise<void>;
+  ping(): Promise<void>;
+  migration(): Promise<{ version: string | null; status: string }>;
+}

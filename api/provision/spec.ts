@@ -1,0 +1,93 @@
+// From a valid request and the caller's plan to what the workflow is started with. Pure.
+import { connectionsLimit, formatDuration, type Plan, type Plans, parseDurationMs, storageLimitMb } from '../../shared/plans';
+import type { ReservationQuota, ResourceKind, ResourceLimits, ResourceSpec } from '../../shared/resourcetype';
+import { actorOf, ownerOf, type TenantCaller, tierOf } from '../auth/caller';
+import { ApiError } from '../errors';
+import type { ProvisionInput } from '../schemas/provision';
+
+const UNLIMITED = -1;
+
+/** @throws ApiError invalid_ttl, ttl_too_short */
+export function parseTtl(text: string, minimumMs: number): number {
+  const ttlMs = parseDurationMs(text);
+  if (ttlMs === null) {
+    throw new ApiError({ code: 'invalid_ttl', message: 'ttl must be a duration such as "90m" or "24h".', details: { field: 'ttl' } });
+  }
+  if (ttlMs < minimumMs) {
+    throw new ApiError({
+      code: 'ttl_too_short',
+      message: `ttl must be ${formatDuration(minimumMs)} or longer.`,
+      details: { field: 'ttl', minimum: formatDuration(minimumMs) },
+    });
+  }
+  return ttlMs;
+}
+
+/** What is asked for, or what the plan gives; a plan with a default life allows no longer one at the start. */
+export function ttlFor(text: string | undefined, plan: Plan, minimumMs: number): number | null {
+  if (text === undefined) return plan.ttlMs;
+  const ttlMs = parseTtl(text, minimumMs);
+  const longestMs = plan.ttlMs ?? plan.maxTtlMs;
+  if (longestMs !== null && ttlMs > longestMs) {
+    throw new ApiError({
+      code: 'ttl_too_long',
+      message: `ttl must be ${formatDuration(longestMs)} or shorter on the ${plan.key} plan.`,
+      details: { field: 'ttl', maximum: formatDuration(longestMs), tier: plan.key },
+    });
+  }
+  return ttlMs;
+}
+
+/** In a spec, absent means unlimited; in a plan, -1 does. */
+export function limitsFor(plan: Plan, kind: ResourceKind): ResourceLimits {
+  const size = storageLimitMb(plan, kind);
+  const connections = connectionsLimit(plan, kind);
+  return {
+    ...(size === UNLIMITED ? {} : kind === 'redis' ? { memoryMb: size } : { storageMb: size }),
+    ...(connections === UNLIMITED ? {} : { connections }),
+  };
+}
+
+export function quotaFor(plan: Plan, kind: ResourceKind, exempt: boolean): ReservationQuota {
+  if (exempt) return { kindCount: UNLIMITED, provisionsPerDay: UNLIMITED };
+  return { kindCount: plan.resourceCountLimit[kind], provisionsPerDay: plan.provisionsPerDay };
+}
+
+export interface SpecRequest {
+  kind: ResourceKind;
+  input: ProvisionInput;
+  caller: TenantCaller;
+  plans: Plans;
+  loopbackExempt: boolean;
+  requestId: string;
+}
+
+/** All of a spec but its id and generation, which the idempotency key decides. */
+export type SpecDraft = Omit<ResourceSpec, 'resourceId' | 'generation'>;
+
+export function draftSpec({ kind, input, caller, plans, loopbackExempt, requestId }: SpecRequest): SpecDraft {
+  const plan = plans.byTier(tierOf(caller));
+  const ttlMs = ttlFor(input.ttl, plan, plans.minimumTtlMs);
+  if (input.dedicated === true && !plan.dedicatedBackends) {
+    throw new ApiError({
+      code: 'upgrade_required',
+      message: `dedicated is not part of the ${plan.key} plan. Leave it out, or upgrade.`,
+      details: { field: 'dedicated', tier: plan.key },
+    });
+  }
+  return {
+    kind,
+    name: input.name,
+    env: input.env,
+    owner: ownerOf(caller),
+    policy: plans.policyFor(tierOf(caller)),
+    limits: limitsFor(plan, kind),
+    quota: quotaFor(plan, kind, caller.type === 'anonymous' && caller.address.loopback && loopbackExempt),
+    ttlMs,
+    labels: input.labels ?? {},
+    parentResourceId: input.parent_resource_id ?? null,
+    notifyWebhook: input.notify_webhook === undefined ? null : new URL(input.notify_webhook).href,
+    actor: actorOf(caller),
+    requestId,
+  };
+}

@@ -1,0 +1,224 @@
+// An app on stand-ins for Postgres and Temporal, for tests of what the edge itself decides.
+
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import type { Express } from 'express';
+import { hashToken, JwtSigner, Keyring } from '../../shared/crypto';
+import { createLogger } from '../../shared/logctx';
+import { loadPlans } from '../../shared/plans';
+import type { ResourceKind } from '../../shared/resourcetype';
+import { createApp } from '../app';
+import type { ApiDeps, ApiSettings } from '../deps';
+import { Metrics } from '../http/metrics';
+import { ProcessRateLimiter } from '../http/ratelimit';
+import type { LifecyclePort } from '../lifecycle/port';
+import { createSecretReader } from '../projection/secrets';
+import type { AuditEntry, IdempotencyRecord, ResourceEvent, ResourceStore, StoredCredential, StoredResource } from '../projection/store';
+import type { ChangeFeed } from '../projection/waiter';
+
+const KEY = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
+export const keyring = Keyring.parse(KEY);
+export const jwt = JwtSigner.parse(KEY);
+export const plans = loadPlans(join(__dirname, '../../plans.yaml'));
+
+export const RESOURCE_ID = '3f0b2a52-6a39-5c0e-9d0d-0c6a3c1f5b11';
+export const TOKEN = '11111111-2222-4333-8444-555555555555';
+export const OPERATOR_KEY = 'operator-key-of-the-tests';
+export const API_KEY = 'api-key-of-the-tests';
+export const REVOKED_KEY = 'revoked-key-of-the-tests';
+export const READ_KEY = 'read-key-of-the-tests';
+export const TEAM_ID = '0d5f2f0c-94d4-4f2e-9b07-3a1a5d2f6c10';
+const DAY_MS = 86_400_000;
+
+export function aRow(fields: Partial<StoredResource> = {}): StoredResource {
+  const id = fields.id ?? RESOURCE_ID;
+  const created = new Date('2026-01-02T03:04:05.678Z');
+  return {
+    id,
+    kind: 'postgres',
+    name: 'orders',
+    env: 'development',
+    labels: {},
+    team_id: null,
+    owner_fingerprint: 'network',
+    owner_address_hash: 'address',
+    tier: 'anonymous',
+    status: 'active',
+    revision: 2,
+    generation: 1,
+    owner_run: 'run',
+    backend_name: 'postgres-tenants',
+    object_name: 'lhabcdefgh_abcdefghijklmnopqrstuvwx',
+    from_pool: true,
+    policy: plans.policyFor('anonymous'),
+    limits: { storageMb: 10, connections: 2 },
+    created_at: created,
+    updated_at: created,
+    expires_at: new Date(created.getTime() + DAY_MS),
+    covered_ms: DAY_MS,
+    paused_by_owner: false,
+    paused_at: null,
+    suspended_reason: null,
+    read_only_by_quota: false,
+    credential_version: 1,
+    retiring_version: null,
+    retiring_until: null,
+    parent_resource_id: null,
+    notify_webhook: null,
+    failure_code: null,
+    failure_message: null,
+    storage_bytes: 0,
+    measured_at: null,
+    token_hash: hashToken(TOKEN),
+    token_encrypted: keyring.encrypt(TOKEN, `token:${id}`),
+    created_key: '2026-01-02T03:04:05.678000Z',
+    ...fields,
+  };
+}
+
+/** Rows in memory, behind the same interface as the real ones. */
+export class FakeStore implements ResourceStore {
+  rows: StoredResource[] = [];
+  eventsOf: ResourceEvent[] = [];
+  attempts: (IdempotencyRecord & { scope: string; key: string })[] = [];
+  audited: AuditEntry[] = [];
+  ready = new Set<string>(['postgres']);
+  used = { ofKind: 0, provisionsToday: 0 };
+
+  async find({ id, tokenHash }: { id: string; tokenHash: string | null }) {
+    return this.rows.find((row) => row.token_hash === tokenHash) ?? this.rows.find((row) => row.id === id) ?? null;
+  }
+  async findWithCredential(id: string) {
+    const resource = this.rows.find((row) => row.id === id);
+    if (resource === undefined) return null;
+    const version = resource.credential_version;
+    const credential: StoredCredential = {
+      version,
+      username: `${resource.object_name}_${version}`,
+      password_encrypted: keyring.encrypt('pass/word', `credential:${id}:${version}`),
+    };
+    return { resource, credential };
+  }
+  async list(filter: Parameters<ResourceStore['list']>[0], page: Parameters<ResourceStore['list']>[1]) {
+    const items = this.rows.filter((row) => filter.teamId === null || row.team_id === filter.teamId);
+    return { items: items.slice(0, page.limit), total: items.length };
+  }
+  async events(_id: string, page: { afterRevision: number; limit: number }) {
+    return this.eventsOf.filter((event) => event.revision > page.afterRevision).slice(0, page.limit);
+  }
+  async findApiKey(keyHash: string) {
+    const key = { keyId: 'key', teamId: TEAM_ID, tier: 'pro', scopes: ['read' as const, 'write' as const], revoked: false };
+    if (keyHash === hashToken(API_KEY)) return key;
+    if (keyHash === hashToken(READ_KEY)) return { ...key, scopes: ['read' as const] };
+    return keyHash === hashToken(REVOKED_KEY) ? { ...key, revoked: true } : null;
+  }
+  async newestAttempt(scope: string, key: string) {
+    const mine = this.attempts.filter((attempt) => attempt.scope === scope && attempt.key === key);
+    const newest = mine.sort((a, b) => b.generation - a.generation)[0];
+    if (newest === undefined) return null;
+    return { ...newest, status: this.rows.find((row) => row.id === newest.resourceId)?.status ?? null };
+  }
+  async claimAttempt(claim: { scope: string; key: string; generation: number; requestHash: string; resourceId: string }) {
+    const { scope, key, generation } = claim;
+    if (this.attempts.some((attempt) => attempt.scope === scope && attempt.key === key && attempt.generation === generation)) return false;
+    this.attempts.push({ ...claim, recent: true, status: null });
+    return true;
+  }
+  async readyKinds() {
+    return this.ready;
+  }
+  async backendStates() {
+    return [];
+  }
+  async poolItems() {
+    return [{ backend: 'postgres-tenants', state: 'ready', count: 3 }];
+  }
+  async usage() {
+    return this.used;
+  }
+  async audit(entry: AuditEntry) {
+    this.audited.push(entry);
+  }
+  async ping() {}
+  async migration() {
+    return { version: '1_platform', status: 'current' };
+  }
+}
+
+/** Every call is a failure of the test, unless the test gives that one itself. */
+export function untouchableLifecycle(own: Partial<LifecyclePort> = {}): LifecyclePort & { calls: string[] } {
+  const calls: string[] = [];
+  const refuse = (name: string) => async () => {
+    calls.push(name);
+    throw new Error(`the workflow must not be asked: ${name}`);
+  };
+  return {
+    calls,
+    startAndWait: refuse('startAndWait'),
+    start: refuse('start'),
+    command: refuse('command'),
+    remove: refuse('remove'),
+    describe: async () => null,
+    runState: refuse('runState'),
+    ...own,
+  };
+}
+
+export const silentFeed: ChangeFeed = { subscribe: () => () => undefined, close: async () => undefined };
+
+export function fakeApp(
+  parts: {
+    store?: FakeStore;
+    lifecycle?: LifecyclePort;
+    feed?: ChangeFeed;
+    settings?: Partial<ApiSettings>;
+    onAnswer?: ApiDeps['onAnswer'];
+    requestsPerMinute?: number;
+  } = {},
+): {
+  app: Express;
+  deps: ApiDeps;
+  store: FakeStore;
+  logged: string[];
+} {
+  const store = parts.store ?? new FakeStore();
+  const logged: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk));
+      done();
+    },
+  });
+  const logger = createLogger({ process: 'api', level: 'debug', stream });
+  const deps: ApiDeps = {
+    settings: {
+      baseUrl: 'http://leasehold.test',
+      upgradeUrl: 'http://leasehold.test/docs#plans',
+      contact: 'mailto:security@leasehold.test',
+      loopbackExempt: false,
+      trustedProxies: [],
+      operatorKey: OPERATOR_KEY,
+      ...parts.settings,
+    },
+    store,
+    lifecycle: parts.lifecycle ?? untouchableLifecycle(),
+    feed: parts.feed ?? silentFeed,
+    secrets: createSecretReader({
+      keyring,
+      addresses: new Map([['postgres-tenants', { host: 'db.test', port: 5433 }]]),
+      onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
+    }),
+    jwt,
+    plans: { current: () => plans },
+    logger,
+    readiness: { report: async () => ({ overall: 'ok', service: 'leasehold-api', commit_id: 'test', checks: [] }) },
+    metrics: new Metrics(store),
+    rateLimiter: new ProcessRateLimiter({ requestsPerMinute: parts.requestsPerMinute ?? 1_000_000 }),
+    build: { commitId: 'test', buildTime: 'now', version: '0.0.0' },
+    stopping: new AbortController().signal,
+    onAnswer: parts.onAnswer,
+  };
+  return { app: createApp(deps), deps, store, logged };
+}
+
+export const ALL_KINDS: readonly ResourceKind[] = ['postgres', 'vector', 'redis', 'mongodb', 'queue', 'storage', 'webhook'];

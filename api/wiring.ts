@@ -1,0 +1,141 @@
+// Puts the real parts together: Postgres, Temporal, files. Tests on real servers use this too.
+import { Client, Connection, defaultGrpcRetryOptions, isGrpcServiceError, makeGrpcRetryInterceptor } from '@temporalio/client';
+import type pg from 'pg';
+import { buildInfo } from '../shared/buildinfo';
+import { JwtSigner, Keyring } from '../shared/crypto';
+import { createPool } from '../shared/db';
+import type { Logger } from '../shared/logctx';
+import { type BackendConfig, loadBackends, watchPlans } from '../shared/plans';
+import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
+import { type ApiConfig, ConfigError } from './config';
+import type { ApiDeps } from './deps';
+import { Metrics } from './http/metrics';
+import { ProcessRateLimiter } from './http/ratelimit';
+import { contextInterceptor } from './lifecycle/context';
+import { TemporalLifecycle } from './lifecycle/temporal';
+import { PgResourceStore } from './projection/pgstore';
+import { createSecretReader, type PublicAddresses } from './projection/secrets';
+import { PgChangeFeed } from './projection/waiter';
+import { SERVICE } from './routes/ops';
+
+const POSTGRES_PORT = 5432;
+const GRPC_UNAVAILABLE = 14;
+
+export interface WiredApi {
+  deps: ApiDeps;
+  pool: pg.Pool;
+  /** Ends streams and waits; call it before closing the server. */
+  stop(): void;
+  close(): Promise<void>;
+}
+
+/** Host and port of each backend, out of its admin url; the url itself goes no further. @throws ConfigError */
+export function publicAddresses(backends: readonly BackendConfig[], env: NodeJS.ProcessEnv): PublicAddresses {
+  const addresses = new Map<string, { host: string; port: number }>();
+  for (const backend of backends) {
+    const text = env[backend.adminUrlEnv];
+    // A backend that is not configured disables itself alone; the worker says so.
+    if (text === undefined || text === '') continue;
+    if (!URL.canParse(text)) throw new ConfigError(`${backend.adminUrlEnv}: is not a URL`);
+    const url = new URL(text);
+    addresses.set(backend.name, { host: url.hostname, port: url.port === '' ? POSTGRES_PORT : Number(url.port) });
+  }
+  return addresses;
+}
+
+/** Nothing is connected to before it is needed: the api serves reads while Temporal is away. */
+export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logger): WiredApi {
+  const keyring = parsed('LEASEHOLD_KEYRING', () => Keyring.parse(config.keyring));
+  const jwt = parsed('LEASEHOLD_JWT_KEYS', () => JwtSigner.parse(config.jwtKeys));
+  const addresses = publicAddresses(
+    parsed('LEASEHOLD_BACKENDS', () => loadBackends(config.backendsPath)),
+    env,
+  );
+  const plans = parsed('LEASEHOLD_PLANS', () =>
+    watchPlans(config.plansPath, () => logger.info('plans were read anew'), {
+      onError: (error) => logger.error('plans could not be read anew', error),
+    }),
+  );
+  const pool = createPool({ url: config.databaseUrl, max: config.databasePool, applicationName: SERVICE });
+  const connection = openConnection(config.temporal.address);
+  const client = new Client({ connection, namespace: config.temporal.namespace, interceptors: { workflow: [contextInterceptor] } });
+  const store = new PgResourceStore(pool);
+  const feed = new PgChangeFeed({ url: config.databaseUrl, applicationName: `${SERVICE}-listen` });
+  const metrics = new Metrics(store, { processMetrics: true });
+  const readiness = new ReadinessRegistry({ service: SERVICE, logger, metrics: metrics.registry });
+  readiness.register({ name: 'platform-postgres', critical: true, check: postgresCheck(pool) });
+  readiness.register({ name: 'temporal', critical: false, check: temporalReadiness(connection) });
+  readiness.register({ name: 'backends', critical: false, check: () => backendsReadiness(store) });
+  const stopping = new AbortController();
+  const deps: ApiDeps = {
+    settings: config,
+    store,
+    lifecycle: new TemporalLifecycle({ client, uiUrl: config.temporal.uiUrl }),
+    feed,
+    secrets: createSecretReader({
+      keyring,
+      addresses,
+      onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
+    }),
+    jwt,
+    plans,
+    logger,
+    readiness,
+    metrics,
+    rateLimiter: new ProcessRateLimiter({ requestsPerMinute: config.requestsPerMinute }),
+    build: buildInfo(),
+    stopping: stopping.signal,
+  };
+  return {
+    deps,
+    pool,
+    stop: () => stopping.abort(),
+    async close() {
+      stopping.abort();
+      plans.stop();
+      await Promise.allSettled([feed.close(), pool.end(), connection.close()]);
+    },
+  };
+}
+
+/** Connects when it is first used, and gives up on a server that is away within about three seconds, not nineteen. */
+function openConnection(address: string): Connection {
+  return Connection.lazy({
+    address,
+    interceptors: [makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 6 }))],
+    // The default waits up to two minutes before it looks whether the server is back.
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 },
+  });
+}
+
+function parsed<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new ConfigError(`${name}: ${error instanceof Error ? error.message : 'is not valid'}`);
+  }
+}
+
+function temporalReadiness(connection: Connection) {
+  const check = temporalCheck(connection);
+  return async (signal: AbortSignal) => {
+    try {
+      // The client retries for longer than a check may take.
+      return await connection.withAbortSignal(signal, () =>
+        connection.withDeadline(Date.now() + 1_500, () => check(signal) as Promise<void>),
+      );
+    } catch (error) {
+      if (isGrpcServiceError(error) && error.code === GRPC_UNAVAILABLE) throw new Error('cannot be reached');
+      throw error;
+    }
+  };
+}
+
+async function backendsReadiness(store: Pick<PgResourceStore, 'backendStates'>) {
+  const states = await store.backendStates();
+  const down = states.filter((state) => !state.ready && !state.drained);
+  if (states.length === 0) throw new Error('no backend is registered');
+  if (down.length > 0) throw new Error(down.map((state) => `${state.name}: ${state.lastError ?? 'not ready'}`).join('; '));
+  const poolReady = Object.fromEntries(states.map((state) => [state.name, state.poolReady]));
+  return { status: 'ok' as const, detail: { pool_ready: poolReady } };
+}
