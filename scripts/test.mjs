@@ -11,6 +11,8 @@ const PROJECTS = [
   { name: 'system', args: ['--runInBand'] },
 ];
 
+const HANG_MS = 30_000;
+
 if (process.argv.includes('--help')) {
   console.log('usage: npm test [-- <jest arguments>]   runs unit, integration and system tests; arguments go to each jest run');
   process.exit(0);
@@ -30,7 +32,10 @@ let broken = false;
 for (const { name, args } of PROJECTS) {
   console.log(`--- ${name}`);
   const outputFile = join(folder, `${name}.json`);
-  const code = await runJest(['--selectProjects', name, ...args, '--passWithNoTests', '--json', `--outputFile=${outputFile}`, ...extra]);
+  const code = await runJest(
+    ['--selectProjects', name, ...args, '--passWithNoTests', '--json', `--outputFile=${outputFile}`, ...extra],
+    outputFile,
+  );
   if (!existsSync(outputFile)) {
     console.error(`${name}: jest ended with code ${code} and wrote no result`);
     broken = true;
@@ -45,21 +50,38 @@ for (const { name, args } of PROJECTS) {
 }
 
 const left = await leftovers();
-for (const line of left) console.error(`left running: ${line}`);
+for (const { pid, command } of left) {
+  console.error(`left running, ended now: ${pid} ${command}`);
+  end(pid);
+}
 rmSync(folder, { recursive: true, force: true });
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(broken || total.failed > 0 || left.length > 0 ? 1 : 0);
 
-function runJest(args) {
+/** Jest waits for open handles without end, and a test that failed in its set-up leaves some: after the result it gets a while, then it is ended. */
+function runJest(args, outputFile) {
   return new Promise((resolve) => {
     // TMPDIR: whatever makes a temporary folder makes it below ours. The result goes to the file, not to standard output.
-    const options = {
+    const cache = process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache');
+    const env = { ...process.env, TMPDIR: folder, LEASEHOLD_CACHE: cache };
+    child = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, TMPDIR: folder, LEASEHOLD_CACHE: process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache') },
-    };
-    child = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], options);
-    child.once('close', (code) => resolve(code ?? 1));
+      env,
+    });
+    let endBy = 0;
+    const watch = setInterval(() => {
+      if (endBy === 0 && existsSync(outputFile)) endBy = Date.now() + HANG_MS;
+      if (endBy > 0 && Date.now() > endBy) {
+        console.error(`jest did not end within ${HANG_MS / 1000} s of its result: something was left open`);
+        child.kill('SIGKILL');
+        endBy = Number.POSITIVE_INFINITY;
+      }
+    }, 500);
+    child.once('close', (code) => {
+      clearInterval(watch);
+      resolve(code ?? 1);
+    });
   });
 }
 
@@ -79,9 +101,17 @@ function scan() {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
         const ours = command.includes(folder) || readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
-        return ours ? [`${pid} ${command.slice(0, 200)}`] : [];
+        return ours ? [{ pid: Number(pid), command: command.slice(0, 200) }] : [];
       } catch {
         return [];
       }
     });
+}
+
+function end(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone by itself since we looked.
+  }
 }

@@ -208,7 +208,7 @@ function announce(context: ServiceContext, started: number): void {
     });
   }
   say(`leasehold ready on ${settings.localUrl}`);
-  say(`Temporal UI on ${ui ? `${ui}/namespaces/${settings.temporalNamespace}/workflows` : settings.external.temporalAddress}`);
+  say(ui ? `Temporal UI on ${ui}/namespaces/${settings.temporalNamespace}/workflows` : `Temporal at ${settings.external.temporalAddress}`);
   say(`curl -s -X POST ${settings.localUrl}/db/new -H 'content-type: application/json' -d '{"name":"a"}'`);
   say(`ready after ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
