@@ -23,9 +23,15 @@ module.exports = {
       displayName: 'integration',
       testMatch: ['<rootDir>/{api,workflows,activities,shared}/**/*.integration.test.ts', '<rootDir>/test/**/*.test.ts'],
       testPathIgnorePatterns: ['<rootDir>/test/system/'],
+      setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
       globalSetup: '<rootDir>/test/harness/global-setup.ts',
       globalTeardown: '<rootDir>/test/harness/global-teardown.ts',
     },
-    { ...common, displayName: 'system', testMatch: ['<rootDir>/test/system/**/*.test.ts'] },
+    {
+      ...common,
+      displayName: 'system',
+      setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
+      testMatch: ['<rootDir>/test/system/**/*.test.ts'],
+    },
   ],
 };
