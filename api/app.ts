@@ -9,7 +9,7 @@ import type { ApiDeps } from './deps';
 import { ApiError, asProblem, errorAnswer, toLeaseholdError } from './errors';
 import { openContext, type RequestContext, securityHeaders } from './http/context';
 import { rateHeaders } from './http/ratelimit';
-import type { Reply, Route } from './http/route';
+import type { Reply, Route, RouteRequest } from './http/route';
 import { adminRoutes } from './routes/admin';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
@@ -161,7 +161,7 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
   const caller = await callerOf(deps, route, request);
   if (route.access === 'bearer' && caller.type === 'anonymous') throw unauthorized('missing_credentials');
   if (route.access === 'operator') authorizeScope(deps, { caller, context, action: 'admin.list', scope: { kind: 'global' } });
-  const reply = await route.handle({
+  const routeRequest: RouteRequest = {
     context,
     caller,
     params: route.params === undefined ? {} : parseWith(route.params, request.params),
@@ -173,7 +173,8 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
     },
     raw: request,
     response,
-  });
+  };
+  const reply = await withContext({ team_id: caller.type === 'team' ? caller.teamId : undefined }, () => route.handle(routeRequest));
   if (reply.handled !== true) send(deps, route, response, reply);
 }
 

@@ -14,7 +14,8 @@ export interface AuthenticatorDeps {
 export type AuthFailure = 'missing_credentials' | 'malformed_token' | 'expired_token' | 'invalid_claims' | 'revoked_session';
 
 const MESSAGES: Readonly<Record<AuthFailure, string>> = {
-  missing_credentials: 'This needs a credential. Send it as "Authorization: Bearer <api key>".',
+  missing_credentials:
+    'This needs a credential. Send "Authorization: Bearer <api key>", or the token of an anonymous resource as X-Resource-Token.',
   malformed_token: 'The credential is not written as one. Send "Authorization: Bearer <api key>".',
   expired_token: 'The token has expired. Get a new one and repeat the request.',
   invalid_claims: 'The credential is not known here, or is not good for this. Send an api key of this installation.',

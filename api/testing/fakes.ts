@@ -1,5 +1,6 @@
 // An app on stand-ins for Postgres and Temporal, for tests of what the edge itself decides.
 
+import { deepStrictEqual } from 'node:assert';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { Express } from 'express';
@@ -222,3 +223,11 @@ export function fakeApp(
 }
 
 export const ALL_KINDS: readonly ResourceKind[] = ['postgres', 'vector', 'redis', 'mongodb', 'queue', 'storage', 'webhook'];
+
+/** Every answer is compared with the schema that the OpenAPI document shows; a key that the schema lacks is a difference. */
+export const expectDeclared: NonNullable<ApiDeps['onAnswer']> = ({ route, status, body }) => {
+  const answer = route.answers[status];
+  if (answer === undefined) throw new Error(`${route.operationId} does not declare ${status}`);
+  const sent = JSON.parse(JSON.stringify(body ?? null));
+  if (answer.schema !== undefined) deepStrictEqual(answer.schema.parse(sent), sent);
+};
