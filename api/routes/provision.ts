@@ -1,5 +1,6 @@
 // `POST /db/new` and its sisters.
 
+import type { ErrorCode } from '../../shared/errors';
 import { formatDuration } from '../../shared/plans';
 import { isInactive } from '../../shared/resourcestatus';
 import { RESOURCE_KINDS, type ResourceKind, ROUTE_SEGMENT } from '../../shared/resourcetype';
@@ -27,6 +28,32 @@ export function provisionRoutes(deps: ApiDeps): Route[] {
   return RESOURCE_KINDS.map((kind) => provisionRoute(deps, kind));
 }
 
+function provisionErrors(kind: ResourceKind): ErrorCode[] {
+  return [
+    'name_required',
+    'invalid_name',
+    'invalid_env',
+    'invalid_ttl',
+    'invalid_labels',
+    'invalid_notify_webhook',
+    'invalid_parent',
+    'invalid_idempotency_key',
+    'ttl_too_long',
+    'ttl_too_short',
+    ...(kind === 'vector' ? (['invalid_dimensions'] as const) : []),
+    'upgrade_required',
+    `${kind}_limit_reached`,
+    'provision_limit_reached',
+    'resource_inactive',
+    'idempotency_key_reuse',
+    'provision_failed',
+    'service_disabled',
+    'no_capacity',
+    'draining',
+    'timeout',
+  ];
+}
+
 function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
   return defineRoute({
     method: 'post',
@@ -52,29 +79,7 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
         headers: ['Location', 'X-Idempotency-Source', 'X-Idempotent-Replay'],
       },
     },
-    errors: [
-      'name_required',
-      'invalid_name',
-      'invalid_env',
-      'invalid_ttl',
-      'invalid_labels',
-      'invalid_notify_webhook',
-      'invalid_parent',
-      'invalid_idempotency_key',
-      'ttl_too_long',
-      'ttl_too_short',
-      ...(kind === 'vector' ? (['invalid_dimensions'] as const) : []),
-      'upgrade_required',
-      `${kind}_limit_reached`,
-      'provision_limit_reached',
-      'resource_inactive',
-      'idempotency_key_reuse',
-      'provision_failed',
-      'service_disabled',
-      'no_capacity',
-      'draining',
-      'timeout',
-    ],
+    errors: provisionErrors(kind),
     async handle({ caller, body: input, raw, context, header }): Promise<Reply> {
       const tenant = authorizeCreate(caller);
       const body: object = raw.body;
