@@ -19,7 +19,7 @@ export function createPrepareCredential({ pool, keyring }: CredentialDependencie
   return async ({ resourceId, version }) => {
     await pool.query(
       `INSERT INTO resource_credentials (resource_id, version, username, password_encrypted)
-       SELECT id, $2, object_name || '_' || $2::text, $3 FROM resources WHERE id = $1
+       SELECT id, $2::int, object_name || '_' || ($2::int)::text, $3 FROM resources WHERE id = $1
        ON CONFLICT (resource_id, version) DO NOTHING`,
       [resourceId, version, keyring.encrypt(generatePassword(), credentialAssociatedData(resourceId, version))],
     );

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { makeTelemetryFilterString, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type pg from 'pg';
 import { Registry } from 'prom-client';
 import { createCredentialReader, createFence, createPlatformActivities } from '../../activities/platform';
@@ -26,6 +26,8 @@ import { serveMetrics } from './metrics';
 const WORKFLOW_BUNDLE = join(__dirname, '../../workflow-bundle.js');
 /** Above the 12 s that the supervisor waits, activities would be cut off; below 2 s, most would not end. */
 const SHUTDOWN_GRACE = '9s';
+/** What still runs then is left to another worker; Temporal repeats it. */
+const SHUTDOWN_FORCE = '11s';
 
 interface Parts {
   config: WorkerConfig;
@@ -48,7 +50,11 @@ export async function runWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSi
   Runtime.install({
     logger: temporalLogger(logger),
     shutdownSignals: [],
-    telemetryOptions: { metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkMetricsPort}` } } },
+    telemetryOptions: {
+      metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkMetricsPort}` } },
+      // Without it the SDK's native part writes its own, colored lines between our JSON.
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
   });
   const connection = await Connection.connect({ address: config.temporalAddress });
   const native = await NativeConnection.connect({ address: config.temporalAddress });
@@ -120,6 +126,7 @@ async function createWorkers(parts: Parts, connection: NativeConnection): Promis
     connection,
     namespace: config.temporalNamespace,
     shutdownGraceTime: SHUTDOWN_GRACE,
+    shutdownForceTime: SHUTDOWN_FORCE,
     stickyQueueScheduleToStartTimeout: '1s',
     interceptors: { activity: [activityContext] },
   } satisfies Partial<WorkerOptions>;
