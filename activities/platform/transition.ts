@@ -1,7 +1,9 @@
 // The second door to a resource's row: one transition is its row, event, outbox and audit rows, in one transaction.
+import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
+import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord } from '../../shared/db';
 import { resourceEventEnvelope } from '../../shared/events';
-import type { TransitionAnswer, TransitionRequest } from './types';
+import type { ResourceEventType, TransitionAnswer, TransitionRequest } from './types';
 
 export interface TransitionDependencies {
   pool: pg.Pool;
@@ -40,23 +42,39 @@ SELECT count(*) AS changed FROM updated`;
 
 export function createTransition({ pool, notify }: TransitionDependencies): (request: TransitionRequest) => Promise<TransitionAnswer> {
   return async (request) => {
-    const { row, ownerRun, event } = request;
+    const { row } = request;
     const { envelope, values } = statementOf(request);
-    const { rows } = await pool.query<{ changed: number }>({ name: 'transition', text: TRANSITION, values });
-    if (rows[0]?.changed === 1) {
-      notify(row.resourceId);
-      return { outcome: 'written' };
-    }
-    const seen = await pool.query<{ type: string }>('SELECT type FROM resource_events WHERE id = $1', [envelope.id]);
-    const current = await pool.query<{ owner_run: string; revision: number }>('SELECT owner_run, revision FROM resources WHERE id = $1', [
-      row.resourceId,
-    ]);
-    const stored = current.rows[0];
-    if (stored === undefined || stored.owner_run !== ownerRun) return { outcome: 'superseded' };
-    // An attempt that timed out after it took effect.
-    if (seen.rows[0]?.type === event.type) return { outcome: 'written' };
-    throw new Error(`row ${row.resourceId} is at revision ${stored.revision}; ${event.type} would make it ${row.revision}`);
+    const { rows } = await pool.query<{ changed: number }>({ name: 'transition', text: TRANSITION, values }).catch(asFinal);
+    if (rows[0]?.changed !== 1) return await explainMismatch(pool, request, envelope.id);
+    notify(row.resourceId);
+    return { outcome: 'written' };
   };
+}
+
+/** Nothing was written: because it was already, because the row went another way, or because another run owns it. */
+async function explainMismatch(
+  pool: pg.Pool,
+  { row, ownerRun, event, requestId }: TransitionRequest,
+  eventId: string,
+): Promise<TransitionAnswer> {
+  const { rows } = await pool.query<ResourceRecord>(`SELECT ${RESOURCE_COLUMNS} FROM resources WHERE id = $1`, [row.resourceId]);
+  const stored = rows[0];
+  if (stored === undefined || stored.owner_run !== ownerRun) return { outcome: 'superseded' };
+  const since = await pool.query<{ id: string; type: ResourceEventType; request_id: string | null }>(
+    'SELECT id, type, request_id FROM resource_events WHERE resource_id = $1 AND revision >= $2 ORDER BY revision',
+    [row.resourceId, row.revision],
+  );
+  const events = since.rows.map((written) => ({ type: written.type, requestId: written.request_id }));
+  const same = since.rows.some((written) => written.id === eventId && written.type === event.type && written.request_id === requestId);
+  if (!same) return { outcome: 'moved', row: resourceRowFromRecord(stored), events };
+  // An attempt that timed out, or died, after it took effect; what it did after that is found again step by step.
+  return stored.revision === row.revision ? { outcome: 'written', row: resourceRowFromRecord(stored) } : { outcome: 'written' };
+}
+
+/** What the database refuses for what it is (SQLSTATE classes 22 and 23) it would refuse for ever. */
+function asFinal(error: Error & { code?: string }): never {
+  if (!/^2[23]/.test(error.code ?? '')) throw error;
+  throw ApplicationFailure.nonRetryable('The change cannot be stored.', 'internal_error');
 }
 
 function statementOf({ row, ownerRun, event, actor, requestId, atMs }: TransitionRequest) {

@@ -54,9 +54,18 @@ export interface TransitionRequest {
 }
 
 export type TransitionAnswer =
-  | { outcome: 'written' }
+  /** `row` is set when an attempt before this one wrote it: the facts as stored, which may be a moment older than those asked for. */
+  | { outcome: 'written'; row?: ResourceRow }
+  /** A worker that died before it could tell took this run another way: nothing was written now, the row stands as given. */
+  | { outcome: 'moved'; row: ResourceRow; events: WrittenEvent[] }
   /** Another run owns the row now. */
   | { outcome: 'superseded' };
+
+/** What the lost attempt wrote, and for whom, so that no command takes effect twice. */
+export interface WrittenEvent {
+  type: ResourceEventType;
+  requestId: string | null;
+}
 
 export interface PlatformActivities {
   reserve(request: ReserveRequest): Promise<ReserveAnswer>;

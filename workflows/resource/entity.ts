@@ -12,6 +12,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { WrittenEvent } from '../../activities/platform/types';
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
 import { rungLabel } from '../../shared/plans/types';
@@ -48,6 +49,8 @@ interface Refusal {
   message: string;
   details: ErrorDetails;
 }
+/** The effect was left to the next run. */
+const LATER = 'later';
 const INACTIVE: Refusal = { code: 'resource_inactive', message: 'The resource is deleted or being deleted.', details: {} };
 
 export class ResourceEntity {
@@ -60,6 +63,10 @@ export class ResourceEntity {
   private rejection: Refusal | null = null;
   private draining = false;
   private superseded = false;
+  /** How often the row turned out to stand elsewhere; a decision made before that is made again. */
+  private moves = 0;
+  /** What a lost attempt wrote for commands that this one has yet to process. */
+  private found: WrittenEvent[] = [];
   private lastError: string | null = null;
   private provisionScope: CancellationScope | null = null;
   private published = '';
@@ -71,7 +78,7 @@ export class ResourceEntity {
     this.processed = new Map((snapshot?.processed ?? []).map((entry) => [entry.commandId, entry.outcome]));
     this.deleteRequest = snapshot?.deleteRequest ?? null;
     this.commandSequence = snapshot?.commandSequence ?? 0;
-    if (this.row !== null) this.ready = { ok: true };
+    if (this.row !== null && !isGoing(this.row)) this.ready = { ok: true };
   }
 
   // --- What handlers call -----------------------------------------------------------------------------------------
@@ -136,7 +143,12 @@ export class ResourceEntity {
     for (;;) {
       const row = this.mustRow();
       if (this.superseded || isTerminal(row.status)) return this.settle();
-      if (this.deleteRequest !== null || row.status === 'deleting' || row.status === 'delete_failed') await this.remove();
+      if (isGoing(row) && workflowInfo().continueAsNewSuggested) {
+        // Its rounds of retries have no end, a history has.
+        await condition(allHandlersFinished);
+        return 'continue';
+      }
+      if (this.deleteRequest !== null || isGoing(row)) await this.remove();
       else if (row.status === 'pending') await this.provisionRow();
       else if (workflowInfo().continueAsNewSuggested) {
         if (await this.drain()) return 'continue';
@@ -147,7 +159,8 @@ export class ResourceEntity {
 
   /** Null when something came in since `live` said "continue"; must be used in the same synchronous step as continueAsNew. */
   inputForNextRun(): ResourceInput | null {
-    if (this.row === null || this.deleteRequest !== null || !allHandlersFinished()) {
+    const lateDelete = this.deleteRequest !== null && this.row !== null && !isGoing(this.row);
+    if (this.row === null || lateDelete || !allHandlersFinished()) {
       this.draining = false;
       return null;
     }
@@ -201,8 +214,11 @@ export class ResourceEntity {
       this.provisionScope = null;
     }
     if (this.deleteRequest !== null) return;
-    await this.change({ coveredMs: row.coveredMs }, 'provisioned', { type: 'resource.active', data: { from_pool: row.fromPool } });
-    if (!this.superseded) this.ready = { ok: true };
+    const written = await this.change({ coveredMs: row.coveredMs }, 'provisioned', {
+      type: 'resource.active',
+      data: { from_pool: row.fromPool },
+    });
+    if (written) this.ready = { ok: true };
   }
 
   /** Waiters hear of it at once; the status stays pending until everything that was made is unmade. */
@@ -224,35 +240,62 @@ export class ResourceEntity {
     if (queued === undefined) return;
     const decision = this.decide(this.mustRow(), queued);
     const outcome = await this.carryOut(decision, queued);
-    if (this.superseded) return;
+    // Null: not done, and to be decided again.
+    if (outcome === null || this.superseded) return;
     this.queue.shift();
     this.remember(queued.commandId, outcome);
-    if (!outcome.ok && queued.bySignal && isLive(this.mustRow().status)) {
-      await this.change(
-        {},
-        null,
-        { type: 'resource.command_refused', data: { command: queued.command.type, code: outcome.code, message: outcome.message } },
-        queued,
-      );
+    if (!outcome.ok && queued.bySignal) await this.announceRefusal(queued, outcome);
+  }
+
+  private async announceRefusal(queued: QueuedCommand, outcome: Refusal): Promise<void> {
+    const event: EventDraft = {
+      type: 'resource.command_refused',
+      data: { command: queued.command.type, code: outcome.code, message: outcome.message },
+    };
+    let written = false;
+    while (!written && !this.superseded && isLive(this.mustRow().status) && !this.takeFound(queued, true)) {
+      written = await this.change({}, null, event, queued);
     }
   }
 
-  private async carryOut(decision: Decision, queued: QueuedCommand): Promise<CommandOutcome> {
+  private async carryOut(decision: Decision, queued: QueuedCommand): Promise<CommandOutcome | null> {
+    if (this.takeFound(queued, false)) return { ok: true, view: viewOf(this.mustRow()) };
     if (decision.type === 'refuse') return { ok: false, code: decision.code, message: decision.message, details: decision.details };
     if (decision.type === 'nothing') return { ok: true, view: viewOf(this.mustRow()) };
+    const moves = this.moves;
     for (const effect of decision.effects) {
       const refusal = await this.runEffect(effect, { ...this.mustRow(), ...decision.patch });
+      if (refusal === LATER || this.moves !== moves) return null;
       if (refusal !== null) return { ok: false, ...refusal };
     }
-    await this.change(decision.patch, decision.statusEvent, decision.event, queued);
-    return { ok: true, view: viewOf(this.mustRow()) };
+    try {
+      const written = await this.change(decision.patch, decision.statusEvent, decision.event, queued);
+      return written ? { ok: true, view: viewOf(this.mustRow()) } : null;
+    } catch (error) {
+      // The database will not have it, now or ever; the resource lives on without it.
+      const failure = describeFailure(error);
+      if (failure.type !== 'internal_error') throw error;
+      log.error('a change cannot be stored', { event: decision.event.type });
+      return { ok: false, code: failure.type, message: failure.message, details: {} };
+    }
+  }
+
+  /** True, once, when a lost attempt wrote this command's event already, or its refusal. */
+  private takeFound(queued: QueuedCommand, refused: boolean): boolean {
+    const isIts = (written: WrittenEvent) =>
+      written.requestId === queued.requestId && (written.type === 'resource.command_refused') === refused;
+    const index = queued.requestId === null ? -1 : this.found.findIndex(isIts);
+    if (index >= 0) this.found.splice(index, 1);
+    return index >= 0;
   }
 
   /** Runs one effect to its end while warnings go on; a delete or the expiry interrupts it. */
-  private async runEffect(effect: Effect, target: ResourceRow): Promise<Refusal | null> {
+  private async runEffect(effect: Effect, target: ResourceRow): Promise<Refusal | typeof LATER | null> {
     const scope = new CancellationScope();
     let settled: { error: unknown } | { error?: undefined } | null = null;
     const isSettled = () => settled !== null;
+    // Everyone was answered "accepted": the next run takes the command over.
+    const movesOn = () => this.draining && allHandlersFinished();
     const work = scope
       .run(() => applyEffect(target, effect))
       .then(
@@ -267,14 +310,14 @@ export class ResourceEntity {
       const row = this.mustRow();
       const step = nextLadderStep(row, row.policy.rungsMs, Date.now());
       const overdue = row.status !== 'expired' && step.type === 'expire';
-      if (this.deleteRequest !== null || this.superseded || overdue) scope.cancel();
+      if (this.deleteRequest !== null || this.superseded || overdue || movesOn()) scope.cancel();
       if (scope.consideredCancelled) {
         await work;
         break;
       }
       if (step.type === 'warn' && isLive(row.status)) await this.warn(step.rungMs);
       else {
-        const interrupted = () => isSettled() || this.deleteRequest !== null;
+        const interrupted = () => isSettled() || this.deleteRequest !== null || movesOn();
         if (step.type === 'sleep') await condition(interrupted, step.untilMs - Date.now(), { summary: step.next });
         else await condition(interrupted);
       }
@@ -284,7 +327,7 @@ export class ResourceEntity {
       this.lastError = null;
       return null;
     }
-    if (isCancellation(error)) return INACTIVE;
+    if (isCancellation(error)) return movesOn() && this.deleteRequest === null ? LATER : INACTIVE;
     const failure = describeFailure(error);
     this.lastError = failure.message;
     log.error('the backend refused a command for good', { effect: effect.type, error: failure.message });
@@ -295,7 +338,7 @@ export class ResourceEntity {
   private async nextTimedStep(): Promise<void> {
     const row = this.mustRow();
     const nowMs = Date.now();
-    if (row.retiring !== null && row.retiring.untilMs <= nowMs) return await this.retire(row.retiring.version);
+    // Expiry before retirement: what is overdue interrupts every effect, so that retiring first would never come to an end.
     if (row.status === 'expired') {
       if (graceEndMs(row) <= nowMs) {
         this.requestDelete({ actor: SYSTEM, requestId: null, reason: 'expired' });
@@ -306,6 +349,7 @@ export class ResourceEntity {
       if (step.type === 'warn') return await this.warn(step.rungMs);
       if (step.type === 'expire') return await this.expire();
     }
+    if (row.retiring !== null && row.retiring.untilMs <= nowMs) return await this.retire(row.retiring.version);
     this.publish();
     const next = nextStepOf(row, nowMs);
     const woken = () => this.queue.length > 0 || this.deleteRequest !== null;
@@ -345,7 +389,7 @@ export class ResourceEntity {
 
   private async retire(version: number): Promise<void> {
     const refusal = await this.runEffect({ type: 'retire', version }, this.mustRow());
-    if (refusal !== null && (this.deleteRequest !== null || this.superseded || refusal === INACTIVE)) return;
+    if (refusal !== null && (this.deleteRequest !== null || this.superseded || refusal === INACTIVE || refusal === LATER)) return;
     await this.change({ retiring: null }, null, { type: 'resource.credentials_retired', data: { version } });
   }
 
@@ -356,9 +400,10 @@ export class ResourceEntity {
     this.deleteRequest ??= { actor: SYSTEM, requestId: null, reason: 'resumed deletion' };
     const request = this.deleteRequest;
     if (this.mustRow().status !== 'deleting') {
-      await this.change({}, 'delete_started', { type: 'resource.deleting', data: { reason: request.reason } }, request);
+      const event: EventDraft = { type: 'resource.deleting', data: { reason: request.reason } };
+      if (!(await this.change({}, 'delete_started', event, request))) return;
     }
-    const gone = await this.unmakeUntilGone(() => this.superseded);
+    const gone = await this.unmakeUntilGone(() => this.superseded || workflowInfo().continueAsNewSuggested);
     if (!gone || this.superseded) return;
     await this.change({ retiring: null }, 'deleted', { type: 'resource.deleted', data: { reason: request.reason } }, request);
   }
@@ -375,9 +420,11 @@ export class ResourceEntity {
         log.error('could not remove the object from its backend; a person should look', { error: failure.message });
       }
       const stalls = this.mustRow().status === 'deleting';
-      if (stalls) await this.change({}, 'delete_stalled', { type: 'resource.delete_failed', data: { error: this.lastError } });
-      if (!this.superseded) await sleep(DELETE_RETRY_MS, { summary: 'retry delete' });
-      if (stalls && !this.superseded) await this.change({}, 'delete_started', { type: 'resource.deleting', data: { reason: 'retry' } });
+      const stalled: EventDraft = { type: 'resource.delete_failed', data: { error: this.lastError } };
+      if (stalls && !(await this.change({}, 'delete_stalled', stalled))) return false;
+      await sleep(DELETE_RETRY_MS, { summary: 'retry delete' });
+      const again: EventDraft = { type: 'resource.deleting', data: { reason: 'retry' } };
+      if (stalls && !(await this.change({}, 'delete_started', again))) return false;
     }
     return false;
   }
@@ -395,13 +442,17 @@ export class ResourceEntity {
 
   // --- The row ----------------------------------------------------------------------------------------------------
 
-  /** One transition: the row with its event, outbox and audit rows, in one transaction. */
+  /**
+   * One transition: the row with its event, outbox and audit rows, in one transaction. False when it was not written, because
+   * another run owns the row (`superseded`) or because an attempt that was lost with its worker took the row elsewhere: the
+   * server may give a repeated workflow task more messages than the first one had. Whoever calls looks at the row again.
+   */
   private async change(
     patch: Partial<ResourceRow>,
     statusEvent: StatusEvent | null,
     event: EventDraft,
     by?: { actor: ActorRef; requestId: string | null },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const next = patched(this.mustRow(), patch, statusEvent);
     const creation = statusEvent === 'provisioned' || statusEvent === 'provision_failed' ? this.input.spec : undefined;
     const cause = by ?? creation ?? { actor: SYSTEM, requestId: this.input.spec.requestId };
@@ -415,10 +466,18 @@ export class ResourceEntity {
     });
     if (answer.outcome === 'superseded') {
       this.superseded = true;
-      return;
+      return false;
     }
-    this.row = next;
+    if (answer.outcome === 'moved') {
+      this.moves += 1;
+      this.found.push(...answer.events);
+      this.row = answer.row;
+      if (this.row.status !== 'pending') this.ready ??= { ok: true };
+      return false;
+    }
+    this.row = answer.row ?? next;
     this.publish();
+    return true;
   }
 
   /** Search attributes, memo and details, only when they changed: each upsert is an event. */
@@ -470,6 +529,11 @@ export class ResourceEntity {
     if (this.row === null) throw ApplicationFailure.nonRetryable('the resource has no row yet');
     return this.row;
   }
+}
+
+/** Under deletion, which no message ends. */
+function isGoing(row: ResourceRow): boolean {
+  return row.status === 'deleting' || row.status === 'delete_failed';
 }
 
 function describeFailure(error: unknown): { type: string; message: string; details: ErrorDetails } {

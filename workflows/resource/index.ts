@@ -7,17 +7,18 @@ import {
   condition,
   continueAsNew,
   currentUpdateInfo,
+  log,
   setHandler,
 } from '@temporalio/workflow';
-import { parseDurationMs } from '../../shared/plans/types';
 import type { ActorRef } from '../../shared/resourcetype';
+import { actorOf, commandIdOf, deleteFrom, extendFrom, isWhole, OPERATOR, requestIdOf, storageFrom, suspendFrom } from './arguments';
 import { ResourceEntity } from './entity';
 import * as messages from './messages';
 import { viewOf } from './view';
 
 /** How long a command waits for its effect before it is answered as accepted (202). */
 const COMMAND_WAIT_MS = 20_000;
-const OPERATOR: ActorRef = { type: 'operator', id: 'temporal-signal', role: 'platform_operator' };
+const MALFORMED = { code: 'invalid_request', message: 'The command lacks a field, or has one of another type.', details: {} };
 
 export async function resource(input: messages.ResourceInput): Promise<messages.ResourceOutcome> {
   const entity = new ResourceEntity(input);
@@ -56,7 +57,7 @@ function setUpdateHandlers(entity: ResourceEntity): void {
   setCommand(entity, messages.extendUpdate, ({ ttlMs }) => ({ type: 'extend', ttlMs }), 'Adds to the time to live, up to the plan');
   setCommand(entity, messages.pauseUpdate, () => ({ type: 'pause' }), 'Cuts access for the owner; the clock runs on');
   setCommand(entity, messages.resumeUpdate, () => ({ type: 'resume', liftSuspension: false }), 'Ends a pause');
-  setCommand(entity, messages.suspendUpdate, ({ reason }) => ({ type: 'suspend', reason }), 'Cuts access for the platform, with a reason');
+  setCommand(entity, messages.suspendUpdate, suspendFrom, 'Cuts access for the platform, with a reason');
   setCommand(entity, messages.unsuspendUpdate, () => ({ type: 'unsuspend' }), 'Lifts a suspension; a pause stays');
   setCommand(entity, messages.rotateUpdate, () => ({ type: 'rotate' }), 'New credentials; the former ones work until their grace ends');
   setCommand(
@@ -77,16 +78,17 @@ function setCommand<Argument extends messages.CommandMeta>(
 ): void {
   const toQueued = (argument: Argument): messages.QueuedCommand => ({
     // Inside an update there always is an update id.
-    commandId: argument.commandId ?? currentUpdateInfo()?.id ?? '',
+    commandId: commandIdOf(argument) ?? currentUpdateInfo()?.id ?? '',
     command: toCommand(argument),
-    actor: argument.actor,
-    requestId: argument.requestId,
+    actor: actorOf(argument),
+    requestId: requestIdOf(argument),
     bySignal: false,
   });
   setHandler(definition, (argument) => CancellationScope.nonCancellable(() => answerCommand(entity, toQueued(argument))), {
     description,
     validator: (argument) => {
-      const refusal = entity.refusalNow(toQueued(argument));
+      const queued = toQueued(argument);
+      const refusal = isWhole(queued.command) ? entity.refusalNow(queued) : MALFORMED;
       if (refusal !== null) throw failure(refusal);
     },
   });
@@ -105,36 +107,30 @@ async function answerCommand(entity: ResourceEntity, queued: messages.QueuedComm
 
 /** What operators send with `temporal workflow signal`. A refusal becomes an event, since a signal answers nothing. */
 function setSignalHandlers(entity: ResourceEntity): void {
-  const enqueue = (command: messages.Command, commandId: string | undefined, actor: ActorRef = OPERATOR) =>
-    entity.enqueue({ commandId: commandId ?? entity.nextSignalId(), command, actor, requestId: null, bySignal: true });
+  const enqueue = (command: messages.Command, argument: unknown, actor: ActorRef = OPERATOR) => {
+    const commandId = commandIdOf(argument) ?? entity.nextSignalId();
+    entity.enqueue({ commandId, command, actor, requestId: commandId, bySignal: true });
+  };
 
-  setHandler(
-    messages.extendSignal,
-    (argument) => {
-      const { ttl, commandId } = typeof argument === 'string' ? { ttl: argument, commandId: undefined } : argument;
-      enqueue({ type: 'extend', ttlMs: parseDurationMs(ttl) ?? 0 }, commandId);
-    },
-    { description: 'Adds to the time to live: "2h" or {"ttl":"2h","commandId":"..."}' },
-  );
-  setHandler(
-    messages.suspendSignal,
-    (argument) => {
-      const { reason, commandId } = typeof argument === 'object' ? argument : { reason: argument ?? 'operator', commandId: undefined };
-      enqueue({ type: 'suspend', reason }, commandId);
-    },
-    { description: 'Cuts access for the platform: a reason, or {"reason":"...","commandId":"..."}' },
-  );
-  setHandler(messages.resumeSignal, (argument) => enqueue({ type: 'resume', liftSuspension: true }, argument?.commandId), {
+  setHandler(messages.extendSignal, (argument) => enqueue(extendFrom(argument), argument), {
+    description: 'Adds to the time to live: "2h" or {"ttl":"2h","commandId":"..."}',
+  });
+  setHandler(messages.suspendSignal, (argument) => enqueue(suspendFrom(argument), argument), {
+    description: 'Cuts access for the platform: a reason, or {"reason":"...","commandId":"..."}',
+  });
+  setHandler(messages.resumeSignal, (argument) => enqueue({ type: 'resume', liftSuspension: true }, argument), {
     description: 'Lifts a suspension, or else ends a pause',
   });
   setHandler(
     messages.storageSignal,
-    ({ bytes, action, commandId }) => enqueue({ type: 'storage', bytes, action }, commandId, { type: 'system', id: 'quota' }),
+    (argument) => {
+      const command = storageFrom(argument);
+      if (command !== null) enqueue(command, argument, { type: 'system', id: 'quota' });
+      else log.warn('a storage signal that says nothing was dropped');
+    },
     { description: 'From the meter: stored bytes crossed a threshold' },
   );
-  setHandler(
-    messages.deleteSignal,
-    (request) => entity.requestDelete(request?.actor === undefined ? { actor: OPERATOR, requestId: null, reason: 'operator' } : request),
-    { description: 'Deletes the resource, whatever it is doing' },
-  );
+  setHandler(messages.deleteSignal, (argument) => entity.requestDelete(deleteFrom(argument)), {
+    description: 'Deletes the resource, whatever it is doing',
+  });
 }
