@@ -1,6 +1,7 @@
 // The Express app: what every request goes through, and every route behind it.
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { withContext } from '../shared/logctx';
+import { resourceWorkflowId } from '../workflows/resource/messages';
 import { clientAddress } from './auth/address';
 import { authenticate, unauthorized } from './auth/authenticate';
 import { authorizeScope } from './auth/authorize';
@@ -47,8 +48,8 @@ export function createApp(deps: ApiDeps): Express {
   app.set('case sensitive routing', true);
   app.set('trust proxy', deps.settings.trustedProxies.length > 0 ? [...deps.settings.trustedProxies] : false);
   app.use(openRequest(deps));
-  app.use(checkUrl);
   app.use(limitRate(deps));
+  app.use(checkUrl);
   const routes = apiRoutes(deps);
   for (const path of new Set(routes.map((route) => route.path))) {
     mount(
@@ -74,11 +75,14 @@ function openRequest(deps: ApiDeps): RequestHandler {
     response.once('close', () => {
       const seconds = Number(process.hrtime.bigint() - context.startedAt) / 1e9;
       const { method } = request;
-      const { route } = context;
+      const { route, resourceId } = context;
       const status = response.statusCode;
       deps.metrics.observe({ method, route, status, seconds });
       // The pattern, never the path: a path may hold a token.
-      const line = { method, route, status, duration_ms: Math.round(seconds * 1000), request_id: context.requestId };
+      const line = {
+        ...(resourceId === undefined ? {} : { resource_id: resourceId, workflow_id: resourceWorkflowId(resourceId) }),
+        ...{ method, route, status, duration_ms: Math.round(seconds * 1000), request_id: context.requestId },
+      };
       deps.logger.log(status >= 500 ? 'warn' : 'info', 'request', response.writableFinished ? line : { ...line, aborted: true });
     });
     withContext({ request_id: context.requestId, trace_id: context.traceparent.slice(3, 35) }, next);

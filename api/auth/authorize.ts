@@ -87,6 +87,7 @@ export async function authorizeResource(deps: AuthDeps, access: ResourceAccess):
   if (headerToken !== undefined && !UUID.test(headerToken)) throw unauthorized('malformed_token');
   if (!UUID.test(id)) throw notFound();
   const row = await deps.store.find({ id, tokenHash: hashToken(id) });
+  access.context.resourceId = row?.id;
   const token = row !== null && row.id !== id ? id : headerToken?.toLowerCase();
   // A token opens an anonymous resource whoever else the caller is; a claimed one is its team's alone.
   const actor: Actor =

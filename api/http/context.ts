@@ -8,6 +8,8 @@ export interface RequestContext {
   startedAt: bigint;
   /** The pattern that matched, never the path itself: a path may hold a token. */
   route: string;
+  /** Set once it is known which resource the request is about. */
+  resourceId?: string;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;

@@ -24,12 +24,15 @@ export interface ProvisionRequest {
   key: IdempotencyKey;
   respondAsync: boolean;
   context: AnswerContext;
+  /** Told which resource the request turned out to be about. */
+  onResource?: (resourceId: string) => void;
 }
 
 export type ProvisionDeps = Pick<ApiDeps, 'store' | 'lifecycle' | 'feed' | 'secrets' | 'settings' | 'jwt' | 'logger'>;
 
 export async function provision(deps: ProvisionDeps, request: ProvisionRequest): Promise<Reply> {
   const resolution = await claimed(deps, request);
+  request.onResource?.(resolution.resourceId);
   const spec: ResourceSpec = { ...request.draft, resourceId: resolution.resourceId, generation: resolution.generation };
   const headers = {
     'X-Idempotency-Source': resolution.source,

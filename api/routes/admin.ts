@@ -89,6 +89,7 @@ async function resourceForOperator(
   authorizeScope(deps, { caller, context, action, scope: { kind: 'global' } });
   const row = UUID.test(params.id) ? await deps.store.find({ id: params.id.toLowerCase(), tokenHash: null }) : null;
   if (row === null) throw notFound();
+  context.resourceId = row.id;
   return row;
 }
 

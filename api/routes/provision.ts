@@ -103,6 +103,9 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
         key,
         respondAsync: prefers(header('prefer')).respondAsync,
         context: { deps, ...texts },
+        onResource: (resourceId) => {
+          context.resourceId = resourceId;
+        },
       });
     },
   });
