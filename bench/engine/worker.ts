@@ -1,0 +1,36 @@
+// The bench workflow's worker, a process of its own with the settings of the product's.
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { ENGINE_TASK_QUEUE, type EngineActivities } from './messages';
+
+async function main(): Promise<void> {
+  const [address = '', namespace = '', codePath = ''] = process.argv.slice(2);
+  Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
+  const connection = await NativeConnection.connect({ address });
+  const activities: EngineActivities = { nothing: async () => undefined };
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: ENGINE_TASK_QUEUE,
+    workflowBundle: { codePath },
+    maxCachedWorkflows: 500,
+    stickyQueueScheduleToStartTimeout: '1s',
+    activities,
+  });
+  const stop = () => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  const run = worker.run();
+  process.send?.('ready');
+  await run;
+  await connection.close();
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`engine worker: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,134 @@
+// A throw-away installation: the product's own stack in a folder of its own, fsync on, stopped and removed at the end.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../stack/paths';
+import { findFreePort } from '../stack/ports';
+import { postgresUrl } from '../stack/postgres';
+import { APP_ROLE, DATABASE, PLATFORM, TENANTS, TENANTS_SUPERUSER } from '../stack/postgres-servers';
+import { loadSecrets } from '../stack/secrets';
+import { readState } from '../stack/state';
+import { TEMPORAL } from '../stack/temporal';
+
+const STACK_SCRIPT = join(packageRoot(), 'dist', 'stack', 'processes', 'stack.js');
+const READY_LINE = /^ready after /m;
+const READY_MS = 120_000;
+const STOP_MS = 30_000;
+
+export interface BenchStack {
+  dir: string;
+  apiUrl: string;
+  temporalAddress: string;
+  namespace: string;
+  platformUrl: string;
+  tenantsAdminUrl: string;
+  /** The stack's processes by name. */
+  pids: Map<string, number>;
+  stop: () => Promise<void>;
+}
+
+/** `plans` is the text of the plans file; the pools' refill is off until somebody says otherwise. */
+export async function startBenchStack(options: { plans: string; env?: NodeJS.ProcessEnv }): Promise<BenchStack> {
+  const dir = mkdtempSync(join(tmpdir(), 'leasehold-bench-'));
+  // Postgres runs as a user of its own when we are root; that user must reach its data.
+  chmodSync(dir, 0o755);
+  const plansFile = join(dir, 'plans.yaml');
+  writeFileSync(plansFile, options.plans);
+  const home = join(dir, 'home');
+  const port = await findFreePort();
+  const namespace = 'leasehold';
+  const env: NodeJS.ProcessEnv = {
+    ...withoutOurs(process.env),
+    LEASEHOLD_HOME: home,
+    LEASEHOLD_CACHE: process.env.LEASEHOLD_CACHE ?? join(packageRoot(), '.leasehold', 'cache'),
+    LEASEHOLD_PLANS: plansFile,
+    LEASEHOLD_TEMPORAL_NAMESPACE: namespace,
+    LEASEHOLD_POOL_REFILL: 'off',
+    PORT: String(port),
+    ...options.env,
+  };
+  const child = spawn(process.execPath, [STACK_SCRIPT, 'start'], {
+    env,
+    cwd: packageRoot(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const stop = async () => {
+    await ended(child);
+    // Also what had to be put outside the folder.
+    if (existsSync(home)) await run([STACK_SCRIPT, 'reset', '--yes'], env);
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await becameReady(child);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const secrets = loadSecrets(home, {});
+  const { ports, processes } = readState(home);
+  const portOf = (name: string): number => ports[name] ?? 0;
+  return {
+    dir,
+    apiUrl: `http://127.0.0.1:${port}`,
+    temporalAddress: `127.0.0.1:${portOf(TEMPORAL)}`,
+    namespace,
+    platformUrl: postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(PLATFORM), database: DATABASE }),
+    tenantsAdminUrl: postgresUrl({
+      user: TENANTS_SUPERUSER,
+      password: secrets.postgresTenantsAdmin,
+      port: portOf(TENANTS),
+      database: 'postgres',
+    }),
+    pids: new Map(Object.entries(processes).map(([name, { pid }]) => [name, pid])),
+    stop,
+  };
+}
+
+export function productPlans(): string {
+  return readFileSync(join(packageRoot(), 'plans.yaml'), 'utf8');
+}
+
+/** No server, key or file of the caller's own installation must be used by accident. */
+function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('LEASEHOLD_') || name === 'LEASEHOLD_TEMPORAL_BIN'));
+}
+
+function becameReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const late = setTimeout(() => reject(new Error(`the stack is not ready after ${READY_MS / 1000} s: ${said.trim()}`)), READY_MS);
+    const listen = (chunk: Buffer) => {
+      said = (said + chunk.toString('utf8')).slice(-8_000);
+      if (!READY_LINE.test(said)) return;
+      clearTimeout(late);
+      resolve();
+    };
+    child.stdout?.on('data', listen);
+    child.stderr?.on('data', listen);
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      clearTimeout(late);
+      reject(new Error(`the stack ended at its start (code ${code ?? 'none'}): ${said.trim().split('\n').at(-1) ?? ''}`));
+    });
+  });
+}
+
+/** SIGTERM, and the time that the stack's own orderly stop takes. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await gone;
+  clearTimeout(late);
+}
+
+function run(args: string[], env: NodeJS.ProcessEnv): Promise<void> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { env, cwd: packageRoot(), stdio: 'ignore' });
+    child.once('error', () => resolve());
+    child.once('exit', () => resolve());
+  });
+}
