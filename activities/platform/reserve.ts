@@ -17,6 +17,9 @@ export interface ReserveDependencies {
   notify: (resourceId: string) => void;
 }
 
+/** More than can be under way at once, given the server's connections: so many may count the same free slots without a lock. */
+const UNLOCKED_HEADROOM = 100;
+
 class Rejected extends Error {
   constructor(
     readonly code: ErrorCode,
@@ -29,15 +32,36 @@ class Rejected extends Error {
 
 export function createReserve(dependencies: ReserveDependencies): (request: ReserveRequest) => Promise<ReserveAnswer> {
   return async (request) => {
-    const { quota } = request.spec;
-    const answer =
-      quota.kindCount < 0 && quota.provisionsPerDay < 0
-        ? await insertResource(dependencies, dependencies.pool, request)
-        : await reserveWithinQuota(dependencies, request);
-    const outcome = answer ?? (await findOrReject(dependencies, request));
+    const outcome = await reserveOrFind(dependencies, request).catch(asRejected);
     if (outcome.outcome !== 'rejected') dependencies.notify(request.spec.resourceId);
     return outcome;
   };
+}
+
+async function reserveOrFind(dependencies: ReserveDependencies, request: ReserveRequest): Promise<ReserveAnswer> {
+  const { quota } = request.spec;
+  const answer =
+    quota.kindCount < 0 && quota.provisionsPerDay < 0
+      ? await place(dependencies, request)
+      : await reserveWithinQuota(dependencies, request);
+  return answer ?? (await findOrReject(dependencies, request));
+}
+
+/** A value or a reference that the database refuses for what it is, it would refuse for ever. A unique violation is a race, and is tried again. */
+function asRejected(error: Error & { code?: string }): ReserveAnswer {
+  if (!/^(22|23503|23502|23514)/.test(error.code ?? '')) throw error;
+  return { outcome: 'rejected', code: 'internal_error', message: 'The resource cannot be stored.', details: {} };
+}
+
+/** Where there is plenty of room nobody waits for anybody; the last slots are handed out one by one. */
+async function place(dependencies: ReserveDependencies, request: ReserveRequest, client?: pg.PoolClient): Promise<ReserveAnswer | null> {
+  const answer = await insertResource(dependencies, client ?? dependencies.pool, request, UNLOCKED_HEADROOM);
+  if (answer !== null) return answer;
+  const exactly = async (locked: pg.PoolClient) => {
+    await locked.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`placement/${request.spec.kind}`]);
+    return await insertResource(dependencies, locked, request, 0);
+  };
+  return client === undefined ? await withTransaction(dependencies.pool, exactly) : await exactly(client);
 }
 
 /** Counts under a lock that all of this owner's reservations of the kind take, so that parallel ones cannot both be the last. */
@@ -51,7 +75,7 @@ async function reserveWithinQuota(dependencies: ReserveDependencies, request: Re
       if (rowCount !== 0) return null;
       await takeKindSlot(client, request, owner);
       await takeDailyProvision(client, request, owner);
-      const answer = await insertResource(dependencies, client, request);
+      const answer = await place(dependencies, request, client);
       // Nothing was inserted: give the day's count back.
       if (answer === null) throw new Rejected('no_capacity', '', {});
       return answer;
@@ -106,7 +130,7 @@ WITH placed AS (
   SELECT b.name, b.server_version FROM backends b
    CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
                         WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
-   WHERE b.kind = $2 AND b.ready AND NOT b.drained AND slots.held < b.capacity
+   WHERE b.kind = $2 AND b.ready AND NOT b.drained AND slots.held < b.capacity - $30::integer
    ORDER BY (b.capacity - slots.held)::float8 / b.capacity * b.weight DESC, b.name
    LIMIT 1
 ), item AS (
@@ -140,11 +164,12 @@ WITH placed AS (
 )
 SELECT ${RESOURCE_COLUMNS} FROM inserted`;
 
-/** Null when nothing was inserted: the row is there already, or no backend has a free slot. */
+/** Null when nothing was inserted: the row is there already, or no backend has more than `headroom` free slots. */
 async function insertResource(
   { keyring, installationId, poolTemplate }: ReserveDependencies,
   client: pg.Pool | pg.PoolClient,
   request: ReserveRequest,
+  headroom: number,
 ): Promise<ReserveAnswer | null> {
   const { spec } = request;
   const token = randomUUID();
@@ -193,6 +218,7 @@ async function insertResource(
       spec.actor.role ?? null,
       spec.requestId,
       envelope,
+      headroom,
     ],
   });
   const record = rows[0];

@@ -71,9 +71,9 @@ async function explainMismatch(
   return stored.revision === row.revision ? { outcome: 'written', row: resourceRowFromRecord(stored) } : { outcome: 'written' };
 }
 
-/** What the database refuses for what it is (SQLSTATE classes 22 and 23) it would refuse for ever. */
+/** A value or a reference that the database refuses for what it is, it would refuse for ever. */
 function asFinal(error: Error & { code?: string }): never {
-  if (!/^2[23]/.test(error.code ?? '')) throw error;
+  if (!/^(22|23502|23503|23514)/.test(error.code ?? '')) throw error;
   throw ApplicationFailure.nonRetryable('The change cannot be stored.', 'internal_error');
 }
 
