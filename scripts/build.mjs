@@ -2,7 +2,7 @@
 // Skips what has not changed, so `npm start` pays for it only after an edit.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,8 @@ function* files(dir) {
   }
 }
 const hash = createHash('sha256');
-for (const file of ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs']) hash.update(readFileSync(join(root, file)));
+for (const file of ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs'])
+  hash.update(readFileSync(join(root, file)));
 for (const source of sources) {
   if (!existsSync(join(root, source))) continue;
   for (const file of [...files(join(root, source))].sort()) hash.update(file.slice(root.length)).update(readFileSync(file));
@@ -34,7 +35,10 @@ const fresh = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === diges
 if (fresh && !process.argv.includes('--force')) process.exit(0);
 
 rmSync(dist, { recursive: true, force: true });
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+});
 for (const source of sources) {
   if (!existsSync(join(root, source))) continue;
   for (const file of files(join(root, source))) {
