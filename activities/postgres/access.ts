@@ -2,7 +2,7 @@
 import type { ResourceLimits } from '../../workflows/resource/messages';
 import type { BackendRef, RotateRequest } from '../backend';
 import { Fenced, ObjectMissing } from './errors';
-import { type LifecycleContext, readVerifier } from './lifecycle';
+import type { LifecycleContext } from './lifecycle';
 import { type CallOptions, CUT, INVALID_DATABASE, type LockedName, type LoginState, terminateSessions, withNameLock } from './session';
 import * as sql from './statements';
 
@@ -30,7 +30,7 @@ export async function restore(context: LifecycleContext, ref: BackendRef, option
 
 /** The new version beside the one before; whatever is older ends first, so there are never more than two. */
 export async function rotate(context: LifecycleContext, request: RotateRequest, options: CallOptions = {}): Promise<void> {
-  const [serverVersion, verifier] = await Promise.all([context.servers.prepare(request.backendName), readVerifier(context, request)]);
+  const [serverVersion, verifier] = await Promise.all([context.servers.prepare(request.backendName), context.verifiers.take(request)]);
   await locked(context, request, options, async (name) => {
     mustExist(name);
     const { logins } = name.state;

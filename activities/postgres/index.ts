@@ -9,6 +9,7 @@ import { type IsolationReport, probeIsolation } from './probe';
 import { PostgresServers, type ServerLogger } from './servers';
 import type { CallOptions, NameRef } from './session';
 import { TEMPLATE } from './statements';
+import { type VerifierRequest, Verifiers } from './verifiers';
 
 export { createPostgresActivities } from './activities';
 
@@ -36,13 +37,16 @@ export type PostgresBackend = { [Verb in keyof Backend]: Stoppable<Backend[Verb]
     prepareServer(backendName: string): Promise<void>;
     /** For servers whose pg_hba.conf is not ours: tries, as a throw-away tenant, to come in elsewhere. */
     probeIsolation(backendName: string): Promise<IsolationReport>;
+    /** The credential is stored and will be applied in a moment: begins what that takes. Best effort. */
+    expectCredential(request: VerifierRequest): void;
     close(): Promise<void>;
   };
 
 export function createPostgresBackend(dependencies: PostgresDependencies): PostgresBackend {
   const prefix = installationPrefix(dependencies.installationId);
   const servers = new PostgresServers({ ...dependencies, maxAdminConnections: dependencies.maxAdminConnections ?? 8 });
-  const context = { ...dependencies, servers, now: dependencies.now ?? Date.now };
+  const verifiers = new Verifiers((request) => lifecycle.deriveVerifier(dependencies.readCredential, request));
+  const context = { ...dependencies, servers, verifiers, now: dependencies.now ?? Date.now };
 
   const verb =
     <Request extends NameRef>(run: (context: lifecycle.LifecycleContext, request: Request, options?: CallOptions) => Promise<void>) =>
@@ -81,6 +85,7 @@ export function createPostgresBackend(dependencies: PostgresDependencies): Postg
       await servers.prepare(backendName);
     },
     probeIsolation: (backendName) => probeIsolation({ context, prefix }, backendName),
+    expectCredential: (request) => verifiers.begin(request),
     close: () => servers.close(),
   };
 }

@@ -7,21 +7,20 @@ import type { Guarded } from './pool';
 import type { PostgresServers } from './servers';
 import { type CallOptions, CUT, INVALID_DATABASE, type LockedName, type NameRef, withNameLock } from './session';
 import * as sql from './statements';
+import type { VerifierRequest, Verifiers } from './verifiers';
 
 export interface LifecycleContext {
   servers: PostgresServers;
   readCredential: CredentialReader;
+  verifiers: Verifiers;
   fence: Fence;
   now: () => number;
 }
 
 /** The stored credential as what the server is given: a verifier, never the password. */
-export async function readVerifier(
-  context: LifecycleContext,
-  request: { resourceId: string; objectName: string; credentialVersion: number },
-): Promise<string> {
+export async function deriveVerifier(readCredential: CredentialReader, request: VerifierRequest): Promise<string> {
   const version = request.credentialVersion;
-  const { username, password } = await context.readCredential({ resourceId: request.resourceId, version });
+  const { username, password } = await readCredential({ resourceId: request.resourceId, version });
   if (username !== loginRoleName(request.objectName, version))
     throw new ProviderMisconfigured(`credential ${version} of ${request.resourceId} is for another login role`);
   return scramSha256Verifier(password);
@@ -29,7 +28,7 @@ export async function readVerifier(
 
 export async function provision(context: LifecycleContext, request: ProvisionRequest, options: CallOptions = {}): Promise<void> {
   const serverVersion = await context.servers.prepare(request.backendName);
-  const verifier = await readVerifier(context, request);
+  const verifier = await context.verifiers.take(request);
   await withNameLock(context.servers, request, { ...options, now: context.now }, async (name) => {
     // After the lock: whoever held it before may have been the delete.
     if (!(await context.fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
@@ -71,7 +70,7 @@ export async function establish(servers: PostgresServers, name: LockedName, logi
 /** One round trip: lock, password and limits are one transaction. */
 export async function claimWarm(context: LifecycleContext, request: ProvisionRequest, options: CallOptions = {}): Promise<void> {
   if (request.credentialVersion !== 1) return provision(context, request, options);
-  const verifier = await readVerifier(context, request);
+  const verifier = await context.verifiers.take(request);
   options.signal?.throwIfAborted();
   const connections = sql.connectionLimit(request.limits);
   const login = identifier(loginRoleName(request.objectName, 1));

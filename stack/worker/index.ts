@@ -130,20 +130,26 @@ async function createWorkers(parts: Parts, connection: NativeConnection): Promis
     stickyQueueScheduleToStartTimeout: '1s',
     interceptors: { activity: [activityContext] },
   } satisfies Partial<WorkerOptions>;
+  const platform = createPlatformActivities({
+    pool,
+    keyring: parts.keyring,
+    installationId: config.installationId,
+    poolTemplate: backend.template,
+    logger,
+    onClaimed: createPoolWaker(() => client),
+  });
   const lifecycle = await Worker.create({
     ...common,
     taskQueue: LIFECYCLE_TASK_QUEUE,
     workflowBundle: { codePath: WORKFLOW_BUNDLE },
     maxCachedWorkflows: config.maxCachedWorkflows,
     activities: {
-      ...createPlatformActivities({
-        pool,
-        keyring: parts.keyring,
-        installationId: config.installationId,
-        poolTemplate: backend.template,
-        logger,
-        onClaimed: createPoolWaker(() => client),
-      }),
+      ...platform,
+      reserve: async (request: Parameters<typeof platform.reserve>[0]) => {
+        const answer = await platform.reserve(request);
+        if (answer.outcome === 'created' && answer.row.kind === 'postgres') backend.expectCredential(answer.row);
+        return answer;
+      },
       ...createPoolPlanner({ pool, installationId: config.installationId }),
       ...createRowSweep({ ...upkeep, client: () => client }),
       ...createQuotaReporter({ client: () => client, metrics, logger }),
