@@ -1,6 +1,6 @@
 // A lifecycle worker over the real bookkeeping and a backend of the test's choice, in a Temporal namespace of its own.
 import { randomUUID } from 'node:crypto';
-import { Client, Connection, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Backend } from '../../activities/backend';
 import { createPlatformActivities } from '../../activities/platform';
@@ -9,8 +9,8 @@ import { Keyring } from '../../shared/crypto';
 import type { ResourceSpec } from '../../shared/resourcetype';
 import { kindTaskQueue, LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
 import { ensureNamespace } from '../../stack';
-import type { LocalKindActivities } from '../../workflows/resource/steps';
 import { READY_UPDATE_ID, type ReadyAnswer, readyUpdate, resourceWorkflowId } from '../../workflows/resource/messages';
+import type { LocalKindActivities } from '../../workflows/resource/steps';
 import type { TestDatabase } from './database';
 import { temporalAddress, workflowBundlePath } from './servers';
 
@@ -34,10 +34,16 @@ export interface RunningWorkers {
 
 let runtimeInstalled = false;
 
-export async function createLifecycle(options: { database: TestDatabase; backend: Backend; namespace?: string }): Promise<Lifecycle> {
+export async function createLifecycle(options: {
+  database: TestDatabase;
+  backend: Backend;
+  namespace?: string;
+  /** A Temporal server of the test's own. */
+  address?: string;
+}): Promise<Lifecycle> {
   if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   runtimeInstalled = true;
-  const address = temporalAddress();
+  const address = options.address ?? temporalAddress();
   const namespace = options.namespace ?? `test-${randomUUID()}`;
   await ensureNamespace({ address, namespace });
   const connection = await Connection.connect({ address });
@@ -45,13 +51,24 @@ export async function createLifecycle(options: { database: TestDatabase; backend
   const client = new Client({ connection, namespace });
   const keyring = Keyring.parse(TEST_KEYRING);
   const { backend, database } = options;
-  const platform = createPlatformActivities({ pool: database.pool, keyring, installationId: database.installationId, poolTemplate: 'template0' });
+  const platform = createPlatformActivities({
+    pool: database.pool,
+    keyring,
+    installationId: database.installationId,
+    poolTemplate: 'template0',
+  });
   const all: Activities = { ...platform, ...bind(backend), claimWarmItem: ({ kind: _kind, ...request }) => backend.claimWarm(request) };
   const running = new Set<RunningWorkers>();
 
   const startWorkers: Lifecycle['startWorkers'] = async ({ wrap, ...workerOptions } = {}) => {
     const activities = wrap?.(all) ?? all;
-    const common = { connection: native, namespace, shutdownGraceTime: '2s', stickyQueueScheduleToStartTimeout: '1s', ...workerOptions } as const;
+    const common = {
+      connection: native,
+      namespace,
+      shutdownGraceTime: '2s',
+      stickyQueueScheduleToStartTimeout: '1s',
+      ...workerOptions,
+    } as const;
     const lifecycle = await Worker.create({
       ...common,
       taskQueue: LIFECYCLE_TASK_QUEUE,
@@ -126,7 +143,10 @@ export function testSpec(changes: Partial<ResourceSpec> = {}): ResourceSpec {
 }
 
 /** As the api does it: start or attach, and wait until it is ready. */
-export async function startResource(client: Client, spec: ResourceSpec): Promise<{ answer: ReadyAnswer; handle: WorkflowHandle; workflowId: string }> {
+export async function startResource(
+  client: Client,
+  spec: ResourceSpec,
+): Promise<{ answer: ReadyAnswer; handle: WorkflowHandle; workflowId: string }> {
   const workflowId = resourceWorkflowId(spec.resourceId);
   const startWorkflowOperation = new WithStartWorkflowOperation('resource', {
     workflowId,

@@ -1,11 +1,11 @@
 // The whole life of a resource on the real Temporal server, its clock skipped, its row in the real platform database.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { extendUpdate } from '../../workflows/resource/messages';
 import { createTestDatabase, type TestDatabase } from '../harness/database';
 import { createLifecycle, HOUR_MS, type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
 import { createRecordingBackend, type RecordingBackend } from '../harness/recording-backend';
 import { eventsOf, rowOf } from '../harness/rows';
 import { fastForward, skipToEnd } from '../harness/time';
-import { extendUpdate } from '../../workflows/resource/messages';
 
 let database: TestDatabase;
 let backend: RecordingBackend;
@@ -97,16 +97,21 @@ describe('a day of a resource', () => {
   it('refuses an extend past the plan and changes nothing', async () => {
     const spec = testSpec();
     const { handle, workflowId } = await startResource(lifecycle.client, spec);
-    await expect(handle.executeUpdate(extendUpdate, { args: [{ ttlMs: 49 * HOUR_MS, actor, requestId: 'extend' }] })).rejects.toMatchObject({
-      cause: { type: 'ttl_too_long' },
-    });
+    await expect(handle.executeUpdate(extendUpdate, { args: [{ ttlMs: 49 * HOUR_MS, actor, requestId: 'extend' }] })).rejects.toMatchObject(
+      {
+        cause: { type: 'ttl_too_long' },
+      },
+    );
     await handle.signal('extend', '100h');
     await handle.signal('extend', '2h');
     await handle.signal('extend', 'soon');
     await skipToEnd(lifecycle.client, workflowId);
     await handle.result();
     const events = await eventsOf(database, spec.resourceId);
-    expect(events.filter((event) => event.type === 'resource.command_refused').map((event) => event.data.code)).toEqual(['ttl_too_long', 'invalid_ttl']);
+    expect(events.filter((event) => event.type === 'resource.command_refused').map((event) => event.data.code)).toEqual([
+      'ttl_too_long',
+      'invalid_ttl',
+    ]);
     expect((await hoursOf(spec.resourceId, 'resource.expired'))[0]).toBeCloseTo(26, 3);
   });
 });

@@ -1,6 +1,6 @@
 // How the resource workflow reaches the world: one proxy for each retry class, and the kind's own steps as a table.
 import { ActivityCancellationType, ActivityFailure, ApplicationFailure, type Priority } from '@temporalio/common';
-import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import { isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { Backend, BackendRef } from '../../activities/backend';
 import type { PlatformActivities } from '../../activities/platform/types';
 import { kindTaskQueue, type ResourceKind, type ResourceRow } from '../../shared/resourcetype';
@@ -30,8 +30,10 @@ const localKind = proxyLocalActivities<LocalKindActivities>({
   retry: { maximumAttempts: 1 },
 });
 
+/** A local activity's own failure comes bare, a normal one's as the cause of an `ActivityFailure`. */
 function isFinal(error: unknown): boolean {
-  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.nonRetryable === true;
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return isCancellation(error) || (cause instanceof ApplicationFailure && cause.nonRetryable === true);
 }
 
 /** Bookkeeping as a local activity, then the same one as a normal activity, without end. */
@@ -113,7 +115,7 @@ const backendObject: ProvisionStep = {
         return await localKind.claimWarmItem({ kind: row.kind, ...request });
       } catch (error) {
         // Slow, or the item is not what it should be: the full provision completes whatever is missing.
-        if (!(error instanceof ActivityFailure)) throw error;
+        if (isCancellation(error)) throw error;
       }
     }
     return await provisionActivities(row).provision(request);
