@@ -7,8 +7,8 @@ import { readState, updateState } from './state';
 import { stopTemporal, TEMPORAL } from './temporal';
 
 const SHUTDOWN_MS = 15_000;
-// First who serves callers, then what they stand on.
-const STOP_ORDER = [[API, WORKER], [TEMPORAL], ['postgres-platform', 'postgres-tenants']];
+// First who serves callers, then what they stand on: without a worker the api's open requests could only wait until they are cut.
+const STOP_ORDER = [[API], [WORKER], [TEMPORAL], ['postgres-platform', 'postgres-tenants']];
 
 /** The running stack: which services there are, and starting and stopping them in the right order. */
 export class Supervisor {
