@@ -163,6 +163,12 @@ export class Stack {
     return this.#pidOf(name) !== undefined;
   }
 
+  /** Resolves once the supervisor has said so often that the process is ready again. */
+  async isBack(name: string, times: number): Promise<void> {
+    const said = () => this.output.split('\n').filter((line) => line.startsWith(`${name} is back`)).length;
+    await until(`${name} is back`, async () => said() >= times, { timeoutMs: 30_000 });
+  }
+
   /** kill -9 */
   killHard(name: string): void {
     const pid = this.#pidOf(name);

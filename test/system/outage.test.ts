@@ -40,54 +40,68 @@ async function insist(name: string, key: string): Promise<Body> {
   );
 }
 
-/** Names on the tenants' server that no live row and no pool item has, and the other way round. */
+/** Objects on the tenants' server that no live row and no pool item has, and live rows without their database; with what is known of them. */
 async function unaccounted(): Promise<string[]> {
   const prefix = `lh${stack.secrets.installationId}_`;
+  // The server first: a name is in a row before it is here, and out of here before it is out of the row.
   const objects = await stack.objectsNamed(prefix);
-  const known = await stack.platform<{ name: string; live: boolean }>(
-    `SELECT object_name AS name, status IN ('active', 'paused', 'suspended') AS live FROM resources WHERE status NOT IN ('deleted', 'failed')
-     UNION ALL SELECT object_name, false FROM pool_items WHERE state <> 'claimed'`,
+  const known = await stack.platform<{ name: string; state: string; holds: boolean; needs: boolean }>(
+    `SELECT object_name AS name, status AS state, status NOT IN ('deleted', 'failed') AS holds,
+            status IN ('active', 'paused', 'suspended') AS needs FROM resources
+     UNION ALL SELECT object_name, 'pool item, ' || state, state <> 'claimed', false FROM pool_items
+     UNION ALL SELECT object_name, 'retired name', false, false FROM retired_names`,
   );
-  const names = new Set(known.map((row) => row.name));
+  const knownOf = (name: string) => known.filter((row) => row.name === name);
   const nameOf = (object: string) => (object.split(' ')[1] ?? '').slice(0, prefix.length + 24);
-  return [
-    ...objects.filter((object) => !names.has(nameOf(object))).map((object) => `leaked: ${object}`),
-    ...known.filter((row) => row.live && !objects.includes(`database ${row.name}`)).map((row) => `lost: ${row.name}`),
-  ];
+  const leaked = objects.filter((object) => !knownOf(nameOf(object)).some((row) => row.holds));
+  const lost = known.filter((row) => row.needs && !objects.includes(`database ${row.name}`));
+  const states = (name: string) =>
+    knownOf(name)
+      .map((row) => row.state)
+      .join(', ') || 'nothing known of it';
+  return [...leaked.map((object) => `leaked ${object} (${states(nameOf(object))})`), ...lost.map((row) => `lost ${row.name}`)];
 }
 
-const nothingUnaccounted = () =>
-  until(
+async function nothingUnaccounted(): Promise<void> {
+  let left: string[] = [];
+  await until(
     'every object is accounted for',
     async () => {
-      const left = await unaccounted();
-      return left.length === 0 ? true : null;
+      left = await unaccounted();
+      return left.length === 0;
     },
     { timeoutMs: 30_000, everyMs: 500 },
-  ).catch(async (error) => {
-    throw new Error(`${error.message}: ${(await unaccounted()).join(', ')}`);
-  });
+  ).catch(() => undefined);
+  expect(left).toEqual([]);
+}
 
 describe('api and worker are killed while twenty clients ask', () => {
   const clients = Array.from({ length: 20 }, (_, index) => ({ name: `chaos ${index}`, key: `chaos-${index}-${crypto.randomUUID()}` }));
+  const kills = { api: 0, worker: 0 };
   let made: Body[] = [];
+
+  /** One that is ready: what a start was about is the start's own matter. */
+  async function kill(name: keyof typeof kills): Promise<void> {
+    await stack.isBack(name, kills[name]);
+    kills[name] += 1;
+    stack.killHard(name);
+  }
 
   it('every client gets one database, and the same one again', async () => {
     const began = Date.now();
     const asking = clients.map(async ({ name, key }, index) => {
-      await sleep(index * 250);
+      await sleep(index * 400);
       return await insist(name, key);
     });
     const killing = (async () => {
       for (const [name, pauseMs] of [
         ['worker', 700],
         ['api', 1_500],
-        ['worker', 3_500],
+        ['worker', 1_000],
         ['api', 1_000],
       ] as const) {
         await sleep(pauseMs);
-        await until(`${name} runs`, async () => stack.runs(name), { timeoutMs: 20_000 });
-        stack.killHard(name);
+        await kill(name);
       }
     })();
     made = await Promise.all(asking);
@@ -118,11 +132,11 @@ describe('api and worker are killed while twenty clients ask', () => {
 
   it('all of them can be deleted while the worker is killed once more', async () => {
     const names = await Promise.all(made.map((body) => stack.objectNameOf(body.id)));
-    await until('the worker runs', async () => stack.runs('worker'), { timeoutMs: 20_000 });
+    await stack.isBack('worker', kills.worker);
     const began = Date.now();
     const deleting = Promise.all(made.map(remove));
     await sleep(100);
-    stack.killHard('worker');
+    await kill('worker');
     expect((await deleting).map((answer) => answer.status)).toEqual(made.map(() => 200));
     await until(
       'the rows are closed',
@@ -228,6 +242,9 @@ describe('stop and start', () => {
     expect(code).toBe(0);
     expect(tookMs).toBeLessThan(15_000);
     expect(processesOf(stack.home)).toEqual([]);
-    for (const answer of await Promise.all(asking)) if (answer !== null) expect([201, 202, 503, 504]).toContain(answer.status);
+    // Who came in time got a database, who came late no connection.
+    const answers = (await Promise.all(asking)).filter((answer) => answer !== null);
+    expect(answers.length).toBeGreaterThan(0);
+    expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => 201));
   });
 });
