@@ -1,7 +1,7 @@
 // A whole product in a folder of its own: started, asked and stopped as a user does it, by its command line and its addresses.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResultRow } from 'pg';
@@ -73,6 +73,12 @@ export async function until<T>(
     if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await sleep(everyMs);
   }
+}
+
+/** The product's time limits are for a machine that does nothing else: foreign load stretches them, up to four times. */
+export function stretched(ms: number): number {
+  const busy = (loadavg()[0] ?? 0) / availableParallelism();
+  return ms * Math.min(4, Math.max(1, busy / 2));
 }
 
 /** Processes that have the folder in their command line, their environment or as their working directory. */
