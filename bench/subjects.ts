@@ -58,11 +58,11 @@ export async function rawSubject(stack: BenchStack, clients: number): Promise<Su
 const QUIET = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
 
 export async function engineSubject(stack: BenchStack, client: Client): Promise<Subject & { pid: number }> {
-  const { code } = await bundleWorkflowCode({ workflowsPath: join(__dirname, 'engine', 'workflow.js'), logger: QUIET });
+  const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('./engine/workflow'), logger: QUIET });
   const bundle = join(stack.dir, 'engine-bundle.js');
   writeFileSync(bundle, code);
   const script = join(stack.dir, 'engine-worker.js');
-  const worker = join(packageRoot(), 'dist', 'bench', 'engine', 'worker.js');
+  const worker = require.resolve('./engine/worker');
   const args = ['node', worker, stack.temporalAddress, stack.namespace, bundle];
   writeFileSync(script, `process.argv = ${JSON.stringify(args)};\nrequire(${JSON.stringify(worker)});\n`);
   const { launched } = await startOwnProcess({
