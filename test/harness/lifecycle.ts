@@ -35,7 +35,7 @@ export interface RunningWorkers {
 let runtimeInstalled = false;
 
 export async function createLifecycle(options: {
-  database: TestDatabase;
+  database: Pick<TestDatabase, 'pool' | 'installationId'>;
   backend: Backend;
   namespace?: string;
   /** A Temporal server of the test's own. */
