@@ -42,6 +42,7 @@ const RPC_TIMEOUT_MS = 5_000;
 /** A run that hands over to the next one refuses commands for so long at most. */
 const DRAINING_MS = 3_000;
 const DRAINING_PAUSE_MS = 100;
+const GRPC_FAILED_PRECONDITION = 9;
 
 interface UpdateCall {
   definition: UpdateDefinition<CommandAnswer, [object]>;
@@ -122,7 +123,7 @@ export class TemporalLifecycle implements LifecyclePort {
       } catch (error) {
         const known = error instanceof WorkflowUpdateFailedError ? toLeaseholdError(error) : error;
         const draining = known instanceof Error && 'code' in known && known.code === 'draining';
-        if (draining && Date.now() < drainedAtMs) {
+        if ((draining || isTaskFailure(error)) && Date.now() < drainedAtMs) {
           await sleep(DRAINING_PAUSE_MS);
           continue;
         }
@@ -216,6 +217,12 @@ function pendingActivity(activity: RawPendingActivity): PendingActivity {
     state: ACTIVITY_STATES[activity.state ?? 0] ?? 'unspecified',
     last_failure: failure ? sanitizeText(failure).slice(0, 500) : null,
   };
+}
+
+/** A run that was about to hand over when the command came in: its task is done anew, and the command with it. */
+function isTaskFailure(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isGrpcServiceError(cause) && cause.code === GRPC_FAILED_PRECONDITION && cause.details.includes('workflow task failure');
 }
 
 function isDeadline(error: unknown): boolean {

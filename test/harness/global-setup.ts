@@ -30,7 +30,11 @@ async function writeWorkflowBundle(dir: string): Promise<void> {
 }
 
 async function startPlatform(dir: string) {
-  const platform = await startPlatformPostgres({ dir, fsync: false, passwords: { root: ROOT_PASSWORD, owner: 'test-owner', app: 'test-app' } });
+  const platform = await startPlatformPostgres({
+    dir,
+    fsync: false,
+    passwords: { root: ROOT_PASSWORD, owner: 'test-owner', app: 'test-app' },
+  });
   await migrate({ ownerUrl: platform.ownerUrl, appRole: 'leasehold_app' });
   // Each test file has a database of its own; the product's pg_hba.conf knows one name only.
   const rootUrl = `postgres://leasehold_root:${ROOT_PASSWORD}@127.0.0.1:${platform.port}/postgres`;
@@ -57,7 +61,11 @@ export default async function globalSetup(): Promise<void> {
     dir: join(dir, 'temporal'),
     cacheDir: process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache'),
     namespace: 'leasehold',
-    dynamicConfig: ['frontend.WorkflowTimeSkippingEnabled=true', 'history.timerProcessorMaxTimeShift="10ms"', 'frontend.WorkflowTimeSkippingMaxSkipPerSession=100000'],
+    dynamicConfig: [
+      'frontend.WorkflowTimeSkippingEnabled=true',
+      'history.timerProcessorMaxTimeShift="10ms"',
+      'frontend.WorkflowTimeSkippingMaxSkipPerSession=100000',
+    ],
   });
   await writeWorkflowBundle(dir);
   process.env.LEASEHOLD_TEST_TENANTS_ADMIN_URL = tenants.adminUrl;

@@ -21,7 +21,9 @@ export async function rowOf(database: Pick<TestDatabase, 'pool'>, resourceId: st
 
 /** Oldest first. */
 export async function eventsOf(database: Pick<TestDatabase, 'pool'>, resourceId: string): Promise<StoredEvent[]> {
-  const { rows } = await database.pool.query<StoredEvent>('SELECT * FROM resource_events WHERE resource_id = $1 ORDER BY revision', [resourceId]);
+  const { rows } = await database.pool.query<StoredEvent>('SELECT * FROM resource_events WHERE resource_id = $1 ORDER BY revision', [
+    resourceId,
+  ]);
   return rows;
 }
 

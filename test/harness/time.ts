@@ -15,7 +15,9 @@ export async function fastForward(client: Client, workflowId: string, ms: number
     workflowExecutionOptions: { timeSkippingConfig: { enabled: true, fastForwardConfig: { id, duration: { seconds, nanos } } } },
   } as never);
   for (;;) {
-    const answer = (await service.pollWorkflowExecutionTimeSkipping({ ...base, fastForwardId: id } as never)) as { fastForwardPollingResult: number };
+    const answer = (await service.pollWorkflowExecutionTimeSkipping({ ...base, fastForwardId: id } as never)) as {
+      fastForwardPollingResult: number;
+    };
     if (answer.fastForwardPollingResult !== 1) return answer.fastForwardPollingResult === 2;
   }
 }
