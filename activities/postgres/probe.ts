@@ -1,6 +1,7 @@
 // The start-up probe: two throw-away tenants, of which one tries to come in wherever it has no business.
+import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { generatePassword, randomBase32, scramSha256Verifier } from '../../shared/crypto';
+import { generatePassword, scramSha256Verifier } from '../../shared/crypto';
 import { redact, toProviderError } from './errors';
 import { deprovision, establish, type LifecycleContext } from './lifecycle';
 import { literal, loginRoleName } from './names';
@@ -28,6 +29,7 @@ interface Throwaway {
 }
 
 const OTHER_DATABASES_TRIED = 50;
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export async function probeIsolation(
   options: { context: LifecycleContext; prefix: string },
@@ -35,12 +37,34 @@ export async function probeIsolation(
 ): Promise<IsolationReport> {
   const { context, prefix } = options;
   const serverVersion = await context.servers.prepare(backendName);
-  const throwaway = (): Throwaway => {
-    const objectName = `${prefix}${randomBase32(24)}`;
+  const throwaway = (part: string): Throwaway => {
+    const objectName = `${prefix}${probeName(prefix, part)}`;
     return { objectName, user: loginRoleName(objectName, 1), password: generatePassword() };
   };
-  const [intruder, victim] = [throwaway(), throwaway()];
+  const [intruder, victim] = [throwaway('intruder'), throwaway('victim')];
+  // One probe at a time on a server: its names are always the same, so that the next one removes what a killed one left.
+  const turn = { backendName, objectName: `${prefix}${probeName(prefix, 'turn')}` };
+  return await withNameLock(context.servers, turn, { now: context.now }, () =>
+    probe(context, { backendName, serverVersion, intruder, victim }),
+  );
+}
+
+/** 24 characters of base32 that are the same at each start. */
+function probeName(prefix: string, part: string): string {
+  const digest = createHash('sha256').update(`${prefix}/probe/${part}`).digest();
+  return [...digest.subarray(0, 24)].map((byte) => BASE32[byte % BASE32.length]).join('');
+}
+
+async function probe(
+  context: LifecycleContext,
+  options: { backendName: string; serverVersion: number; intruder: Throwaway; victim: Throwaway },
+): Promise<IsolationReport> {
+  const { backendName, serverVersion, intruder, victim } = options;
+  const removeBoth = async () => {
+    for (const { objectName } of [intruder, victim]) await deprovision(context, { backendName, objectName });
+  };
   try {
+    await removeBoth();
     for (const tenant of [intruder, victim]) {
       const verifier = await scramSha256Verifier(tenant.password);
       const login = { objectName: tenant.objectName, version: 1, verifier, canLogin: true, connections: 2, serverVersion };
@@ -52,7 +76,7 @@ export async function probeIsolation(
   } catch (error) {
     throw toProviderError(error);
   } finally {
-    for (const { objectName } of [intruder, victim]) await deprovision(context, { backendName, objectName });
+    await removeBoth();
   }
 }
 
