@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isLive, isTerminal, nextStatus, RESOURCE_EVENTS, RESOURCE_STATUSES, type ResourceStatus, statusFromFacts, TRANSITIONS } from './index';
+import {
+  isLive,
+  isTerminal,
+  nextStatus,
+  RESOURCE_EVENTS,
+  RESOURCE_STATUSES,
+  type ResourceStatus,
+  statusFromFacts,
+  TRANSITIONS,
+} from './index';
 
 const anyStatus = fc.constantFrom(...RESOURCE_STATUSES);
 const anyEvent = fc.constantFrom(...RESOURCE_EVENTS);
