@@ -1,24 +1,13 @@
 // One resource from its first second to its last. Handlers only queue; this loop alone acts and writes the row.
-import { ActivityFailure, ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import {
-  allHandlersFinished,
-  CancellationScope,
-  condition,
-  isCancellation,
-  log,
-  setCurrentDetails,
-  sleep,
-  upsertMemo,
-  upsertSearchAttributes,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
+import { allHandlersFinished, CancellationScope, condition, isCancellation, log, sleep, workflowInfo } from '@temporalio/workflow';
 import type { WrittenEvent } from '../../activities/platform/types';
-import type { ErrorCode, ErrorDetails } from '../../shared/errors';
-import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
+import { INTERNAL_FAILURE } from '../../shared/errors';
 import { rungLabel } from '../../shared/plans/types';
 import { isLive, isTerminal, type StatusEvent } from '../../shared/resourcestatus';
 import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
 import { type Decision, decide, type Effect, type EventDraft, patched } from './commands';
+import { describeFailure, INACTIVE, type Refusal, refusalOf } from './failures';
 import { afterWarning, nextLadderStep } from './ladder';
 import type {
   CommandOutcome,
@@ -30,28 +19,17 @@ import type {
   ResourceOutcome,
   ResourceState,
 } from './messages';
+import { Publisher } from './publish';
 import { applyEffect, type ProvisionStep, provision, reserve, transition, unmake } from './steps';
-import { currentDetails, graceEndMs, nextStepOf, viewOf } from './view';
+import { graceEndMs, nextStepOf, viewOf } from './view';
 
 const SYSTEM: ActorRef = { type: 'system', id: 'lifecycle' };
 /** How many answered commands are remembered, across continue-as-new, to answer their repeats. */
 const REMEMBERED_COMMANDS = 200;
 const DELETE_RETRY_MS = 60_000;
 
-const STATUS = defineSearchAttributeKey('Status', SearchAttributeType.KEYWORD);
-const TEAM_ID = defineSearchAttributeKey('TeamId', SearchAttributeType.KEYWORD);
-const TIER = defineSearchAttributeKey('Tier', SearchAttributeType.KEYWORD);
-const EXPIRES_AT = defineSearchAttributeKey('ExpiresAt', SearchAttributeType.DATETIME);
-const BACKEND_NAME = defineSearchAttributeKey('BackendName', SearchAttributeType.KEYWORD);
-
-interface Refusal {
-  code: ErrorCode;
-  message: string;
-  details: ErrorDetails;
-}
 /** The effect was left to the next run. */
 const LATER = 'later';
-const INACTIVE: Refusal = { code: 'resource_inactive', message: 'The resource is deleted or being deleted.', details: {} };
 
 export class ResourceEntity {
   private row: ResourceRow | null;
@@ -69,7 +47,7 @@ export class ResourceEntity {
   private found: WrittenEvent[] = [];
   private lastError: string | null = null;
   private provisionScope: CancellationScope | null = null;
-  private published = '';
+  private readonly publisher = new Publisher();
 
   constructor(private readonly input: ResourceInput) {
     const { snapshot } = input;
@@ -480,26 +458,8 @@ export class ResourceEntity {
     return true;
   }
 
-  /** Search attributes, memo and details, only when they changed: each upsert is an event. */
   private publish(): void {
-    const row = this.mustRow();
-    const step = nextStepOf(row, Date.now());
-    setCurrentDetails(currentDetails(row, step, this.lastError));
-    const teamId = row.owner.type === 'team' ? row.owner.teamId : 'anonymous';
-    const nextStepAt = step.atMs === null ? null : new Date(step.atMs).toISOString();
-    const digest = JSON.stringify([row.status, row.expiresAtMs, teamId, row.policy.tier, step.label, nextStepAt]);
-    // A step that is due this moment is about to change the row again.
-    const transient = isLive(row.status) && step.atMs !== null && step.atMs <= Date.now();
-    if (digest === this.published || transient) return;
-    this.published = digest;
-    upsertMemo({ status: row.status, nextStep: step.label, nextStepAt });
-    upsertSearchAttributes([
-      { key: STATUS, value: row.status },
-      { key: TEAM_ID, value: teamId },
-      { key: TIER, value: row.policy.tier },
-      { key: BACKEND_NAME, value: row.backendName },
-      { key: EXPIRES_AT, value: row.expiresAtMs === null ? null : new Date(row.expiresAtMs) },
-    ]);
+    this.publisher.publish(this.mustRow(), this.lastError);
   }
 
   private decide(row: ResourceRow, queued: Pick<QueuedCommand, 'command' | 'actor'>): Decision {
@@ -534,17 +494,4 @@ export class ResourceEntity {
 /** Under deletion, which no message ends. */
 function isGoing(row: ResourceRow): boolean {
   return row.status === 'deleting' || row.status === 'delete_failed';
-}
-
-function describeFailure(error: unknown): { type: string; message: string; details: ErrorDetails } {
-  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (!(cause instanceof ApplicationFailure)) return { type: '', message, details: {} };
-  return { type: cause.type ?? '', message, details: (cause.details?.[0] as ErrorDetails | undefined) ?? {} };
-}
-
-/** A code of the catalogue is passed on; anything else is the backend's trouble, told without its words. */
-function refusalOf(failure: { type: string; message: string; details: ErrorDetails }): Refusal {
-  if (isErrorCode(failure.type)) return { code: failure.type, message: failure.message, details: failure.details };
-  return { code: 'provision_failed', message: 'The backend did not do it; everything it made is being removed.', details: {} };
 }
