@@ -8,6 +8,7 @@ import type { Client } from '@temporalio/client';
 import type { ResourceRecord } from '../../shared/db';
 import type { ResourceSpec } from '../../shared/resourcetype';
 import { extendUpdate, pauseUpdate, resourceWorkflowId, resumeUpdate, rotateUpdate } from '../../workflows/resource/messages';
+import { untilTaken } from '../harness/again';
 import { createTestDatabase, type TestDatabase } from '../harness/database';
 import { type DurableBackend, openDurableBackend, prepareDurableBackend } from '../harness/durable-backend';
 import { createLifecycle, HOUR_MS, type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
@@ -60,7 +61,7 @@ const handleOf = (client: Client, spec: ResourceSpec) => client.workflow.getHand
 /** One step to its end. That the resource is gone already is no failure: a delete came meanwhile. */
 async function step(index: number, client: Client, spec: ResourceSpec): Promise<void> {
   const { run, done } = STEPS[index] as (typeof STEPS)[number];
-  await run(client, spec).catch((error: { name?: string; cause?: { type?: string } }) => {
+  await untilTaken(() => run(client, spec)).catch((error: { name?: string; cause?: { type?: string } }) => {
     const type = error.cause?.type ?? '';
     if (error.name !== 'WorkflowNotFoundError' && !['resource_inactive', 'AcceptedUpdateCompletedWorkflow'].includes(type)) throw error;
   });
