@@ -97,15 +97,20 @@ export class TemporalLifecycle implements LifecyclePort {
   }
 
   async startAndWait(spec: ResourceSpec, { timeoutMs }: { timeoutMs: number }): Promise<ReadyOutcome> {
-    try {
-      await this.#within(timeoutMs, () =>
-        this.#client.workflow.executeUpdateWithStart(readyUpdate, { updateId: READY_UPDATE_ID, startWorkflowOperation: withStart(spec) }),
-      );
-      return { outcome: 'ready' };
-    } catch (error) {
-      if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(error)) return { outcome: 'deadline' };
-      if (error instanceof WorkflowUpdateFailedError) return { outcome: 'failed', error };
-      throw error;
+    const endsAtMs = Date.now() + timeoutMs;
+    for (;;) {
+      try {
+        await this.#within(Math.max(1, endsAtMs - Date.now()), () =>
+          this.#client.workflow.executeUpdateWithStart(readyUpdate, { updateId: READY_UPDATE_ID, startWorkflowOperation: withStart(spec) }),
+        );
+        return { outcome: 'ready' };
+      } catch (error) {
+        // A worker died with the run's first task: the run is there, and `ready` is asked again.
+        if (isTaskFailure(error) && Date.now() < endsAtMs) await sleep(DRAINING_PAUSE_MS);
+        else if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(error)) return { outcome: 'deadline' };
+        else if (error instanceof WorkflowUpdateFailedError) return { outcome: 'failed', error };
+        else throw error;
+      }
     }
   }
 
