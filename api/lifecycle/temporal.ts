@@ -128,7 +128,7 @@ export class TemporalLifecycle implements LifecyclePort {
       } catch (error) {
         const known = error instanceof WorkflowUpdateFailedError ? toLeaseholdError(error) : error;
         const draining = known instanceof Error && 'code' in known && known.code === 'draining';
-        if ((draining || isTaskFailure(error)) && Date.now() < drainedAtMs) {
+        if ((draining && Date.now() < drainedAtMs) || (isTaskFailure(error) && Date.now() < endsAtMs)) {
           await sleep(DRAINING_PAUSE_MS);
           continue;
         }

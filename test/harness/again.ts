@@ -3,17 +3,18 @@ import { isGrpcServiceError, WorkflowUpdateFailedError } from '@temporalio/clien
 import { ApplicationFailure } from '@temporalio/common';
 
 const GRPC_FAILED_PRECONDITION = 9;
-const MOST_ATTEMPTS = 100;
+const PATIENCE_MS = 60_000;
 
 export async function untilTaken<T>(send: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
+  const endsAtMs = Date.now() + PATIENCE_MS;
+  for (;;) {
     try {
       return await send();
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined;
       const draining = error instanceof WorkflowUpdateFailedError && cause instanceof ApplicationFailure && cause.type === 'draining';
       const taskFailed = isGrpcServiceError(cause) && cause.code === GRPC_FAILED_PRECONDITION;
-      if (attempt === MOST_ATTEMPTS || !(draining || taskFailed)) throw error;
+      if (Date.now() > endsAtMs || !(draining || taskFailed)) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

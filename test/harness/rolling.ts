@@ -18,7 +18,11 @@ export async function createRollingLifecycle(options: {
     dir,
     cacheDir: process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache'),
     namespace: 'leasehold',
-    dynamicConfig: [`limit.historyCount.suggestContinueAsNew=${options.suggestAfterEvents}`],
+    dynamicConfig: [
+      `limit.historyCount.suggestContinueAsNew=${options.suggestAfterEvents}`,
+      'frontend.WorkflowTimeSkippingEnabled=true',
+      'history.timerProcessorMaxTimeShift="10ms"',
+    ],
   });
   const lifecycle = await createLifecycle({ ...options, address: server.address, namespace: 'leasehold' });
   await lifecycle.startWorkers();

@@ -1,8 +1,6 @@
 // A worker process is killed, hard, before and after each activity call of a resource's life; the life must come out the same.
 // Many lives share the process: each stops answering at its own point, and once all have got there the process is killed.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from '@temporalio/client';
 import type { ResourceRecord } from '../../shared/db';
@@ -14,7 +12,8 @@ import { type DurableBackend, openDurableBackend, prepareDurableBackend } from '
 import { createLifecycle, HOUR_MS, type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
 import { eventsOf, eventually, rowOf, type StoredEvent } from '../harness/rows';
 import { temporalAddress } from '../harness/servers';
-import type { CrashPoint, FromWorkerProcess, ToWorkerProcess, WorkerProcessOptions } from '../harness/worker-process';
+import { startWorkerProcess, type WorkerProcess } from '../harness/spawn-worker';
+import type { CrashPoint, ToWorkerProcess } from '../harness/worker-process';
 
 /** What happens while no worker is there. */
 type Meanwhile = 'nothing' | 'delete' | 'extend';
@@ -63,41 +62,16 @@ async function step(index: number, client: Client, spec: ResourceSpec): Promise<
   const { run, done } = STEPS[index] as (typeof STEPS)[number];
   await untilTaken(() => run(client, spec)).catch((error: { name?: string; cause?: { type?: string } }) => {
     const type = error.cause?.type ?? '';
-    if (error.name !== 'WorkflowNotFoundError' && !['resource_inactive', 'AcceptedUpdateCompletedWorkflow'].includes(type)) throw error;
+    if (error.name !== 'WorkflowNotFoundError' && !['resource_inactive', 'AcceptedUpdateCompletedWorkflow'].includes(type)) {
+      const { message = '', code = '' } = (error.cause ?? {}) as { message?: string; code?: string };
+      throw new Error(`${error.name} ${type} ${code} ${message}`, { cause: error });
+    }
   });
   await eventually(
     () => rowOf(database, spec.resourceId),
     (row) => row.status === 'deleted' || done(row),
-    60_000,
+    120_000,
   );
-}
-
-interface WorkerProcess {
-  child: ChildProcess;
-  calls: Map<string, string[]>;
-  reached: Set<string>;
-  exited: Promise<string | null>;
-}
-
-async function startWorkerProcess(namespace: string): Promise<WorkerProcess> {
-  const { appUrl, ownerUrl, installationId } = database;
-  const options: WorkerProcessOptions = { address: temporalAddress(), namespace, appUrl, ownerUrl, installationId };
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, '../harness/worker-process.ts')], {
-    env: { ...process.env, LEASEHOLD_TEST_WORKER: JSON.stringify(options) },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const calls: WorkerProcess['calls'] = new Map();
-  const reached: WorkerProcess['reached'] = new Set();
-  const exited = new Promise<string | null>((resolve) => child.once('close', (_code, signal) => resolve(signal)));
-  await new Promise<void>((resolve, reject) => {
-    child.once('close', () => reject(new Error('the worker process ended before it was ready')));
-    child.on('message', (message: FromWorkerProcess) => {
-      if (message.type === 'ready') resolve();
-      else if (message.type === 'reached') reached.add(message.resourceId);
-      else calls.set(message.resourceId, [...(calls.get(message.resourceId) ?? []), message.name]);
-    });
-  });
-  return { child, calls, reached, exited };
 }
 
 let database: TestDatabase;
@@ -162,7 +136,7 @@ beforeAll(async () => {
   durable = openDurableBackend(database.ownerUrl);
   const namespace = `crash-${randomUUID()}`;
   lifecycle = await createLifecycle({ database, backend: durable.backend, namespace });
-  worker = await startWorkerProcess(namespace);
+  worker = await startWorkerProcess({ database, namespace, address: temporalAddress() });
 
   const spec = testSpec();
   for (const index of STEPS.keys()) {

@@ -20,7 +20,7 @@ function textOf(value: unknown): string | undefined {
 /** Who sent it; a message without a whole actor came from an operator's command line. */
 export function actorOf(argument: unknown): ActorRef {
   const { type, id, role } = fieldsOf(fieldsOf(argument).actor);
-  if (textOf(id) === undefined || !ACTOR_TYPES.includes(String(type))) return OPERATOR;
+  if (textOf(id) === undefined || !ACTOR_TYPES.includes(textOf(type) ?? '')) return OPERATOR;
   return { type, id, ...(textOf(role) === undefined ? {} : { role }) } as ActorRef;
 }
 
@@ -45,7 +45,7 @@ export function suspendFrom(argument: unknown): Command {
 /** Null for what the meter would never send. */
 export function storageFrom(argument: unknown): Command | null {
   const { bytes, action } = fieldsOf(argument);
-  if (typeof bytes !== 'number' || !QUOTA_ACTIONS.includes(String(action))) return null;
+  if (typeof bytes !== 'number' || !QUOTA_ACTIONS.includes(textOf(action) ?? '')) return null;
   return { type: 'storage', bytes, action } as Command;
 }
 

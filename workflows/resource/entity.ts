@@ -27,6 +27,14 @@ const SYSTEM: ActorRef = { type: 'system', id: 'lifecycle' };
 /** How many answered commands are remembered, across continue-as-new, to answer their repeats. */
 const REMEMBERED_COMMANDS = 200;
 const DELETE_RETRY_MS = 60_000;
+/**
+ * A workflow task ends after so many commands, or so long, however many are waiting: the server takes a task back, with all its work,
+ * when a hundred messages came in meanwhile. Time goes on within a task with each local activity.
+ */
+const COMMANDS_A_TASK = 8;
+const TASK_MS = 100;
+/** So many commands are finished before a new run; whoever still waits then is answered "accepted", and the next run goes on. */
+const COMMANDS_WHILE_DRAINING = 16;
 
 /** The effect was left to the next run. */
 const LATER = 'later';
@@ -40,6 +48,8 @@ export class ResourceEntity {
   private ready: { ok: true } | ({ ok: false } & Refusal) | null = null;
   private rejection: Refusal | null = null;
   private draining = false;
+  private handedOver = false;
+  private task = { historyLength: 0, startedAtMs: 0, commands: 0 };
   private superseded = false;
   /** How often the row turned out to stand elsewhere; a decision made before that is made again. */
   private moves = 0;
@@ -90,6 +100,11 @@ export class ResourceEntity {
     return this.processed.get(commandId);
   }
 
+  /** True when a command need not be waited for any longer: it is done, or the next run does it. */
+  isAnswered(commandId: string): boolean {
+    return this.handedOver || this.processed.has(commandId);
+  }
+
   /** The row must exist: a command is answered only after `reserve`. */
   currentRow(): ResourceRow | null {
     return this.row;
@@ -128,11 +143,38 @@ export class ResourceEntity {
       }
       if (this.deleteRequest !== null || isGoing(row)) await this.remove();
       else if (row.status === 'pending') await this.provisionRow();
-      else if (workflowInfo().continueAsNewSuggested) {
+      else if (this.movesOnNow()) {
         if (await this.drain()) return 'continue';
       } else if (this.queue.length > 0) await this.processNext();
       else await this.nextTimedStep();
     }
+  }
+
+  /**
+   * A continue-as-new fails when a message comes in while it is on its way, and is tried again from the whole history, which takes
+   * longer: under fire no repeated attempt would get through. So only every other task tries it; the one in between does ordinary
+   * work, after which the run is in the worker's cache again and the next attempt is short.
+   */
+  private movesOnNow(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return continueAsNewSuggested && (this.queue.length === 0 || historyLength % 2 === 0);
+  }
+
+  /** True when this task has done its share; the next one is here already then. */
+  private async endTaskWhenDue(): Promise<boolean> {
+    const { historyLength } = workflowInfo();
+    const nowMs = Date.now();
+    if (this.task.historyLength !== historyLength) this.task = { historyLength, startedAtMs: nowMs, commands: 0 };
+    const { commands, startedAtMs } = this.task;
+    this.task.commands += 1;
+    if (commands === 0 || (commands < COMMANDS_A_TASK && nowMs - startedAtMs < TASK_MS)) return false;
+    await this.nextTask();
+    return true;
+  }
+
+  private async nextTask(): Promise<void> {
+    const { historyLength } = workflowInfo();
+    await condition(() => workflowInfo().historyLength !== historyLength, 1, { summary: 'next task' });
   }
 
   /** Null when something came in since `live` said "continue"; must be used in the same synchronous step as continueAsNew. */
@@ -140,6 +182,7 @@ export class ResourceEntity {
     const lateDelete = this.deleteRequest !== null && this.row !== null && !isGoing(this.row);
     if (this.row === null || lateDelete || !allHandlersFinished()) {
       this.draining = false;
+      this.handedOver = false;
       return null;
     }
     const processed: ProcessedCommand[] = [...this.processed].map(([commandId, outcome]) => ({ commandId, outcome }));
@@ -215,7 +258,7 @@ export class ResourceEntity {
 
   private async processNext(): Promise<void> {
     const queued = this.queue[0];
-    if (queued === undefined) return;
+    if (queued === undefined || (await this.endTaskWhenDue())) return;
     const decision = this.decide(this.mustRow(), queued);
     const outcome = await this.carryOut(decision, queued);
     // Null: not done, and to be decided again.
@@ -407,15 +450,32 @@ export class ResourceEntity {
     return false;
   }
 
-  /** True once no handler is left waiting; signals that still come in travel to the next run. */
+  /** True once no handler is left waiting; what is still queued, and what still comes in by signal, travels to the next run. */
   private async drain(): Promise<boolean> {
+    const interrupted = () => this.deleteRequest !== null || this.superseded;
+    const { historyLength } = workflowInfo();
+    let commands = 0;
     this.draining = true;
-    while (!allHandlersFinished() && this.deleteRequest === null && !this.superseded) {
+    while (!allHandlersFinished() && !interrupted() && !this.handedOver) {
       if (this.queue.length > 0) await this.processNext();
-      await condition(() => allHandlersFinished() || this.queue.length > 0 || this.deleteRequest !== null);
+      commands += 1;
+      if (commands === COMMANDS_WHILE_DRAINING) this.handOver();
+      await condition(() => allHandlersFinished() || this.queue.length > 0 || interrupted());
     }
-    if (this.deleteRequest !== null || this.superseded) this.draining = false;
+    await condition(() => allHandlersFinished() || interrupted());
+    // After work the new run begins with a task of its own, which is short: see movesOnNow.
+    if (commands > 0 && workflowInfo().historyLength === historyLength && !interrupted()) await this.nextTask();
+    if (interrupted()) {
+      this.draining = false;
+      this.handedOver = false;
+    }
     return this.draining;
+  }
+
+  /** Those who wait are told "accepted"; what comes of it shows in the row, and a refusal as an event. */
+  private handOver(): void {
+    this.handedOver = true;
+    this.queue = this.queue.map((queued) => ({ ...queued, bySignal: true }));
   }
 
   // --- The row ----------------------------------------------------------------------------------------------------
@@ -454,7 +514,8 @@ export class ResourceEntity {
       return false;
     }
     this.row = answer.row ?? next;
-    this.publish();
+    // While more is waiting, only what everybody looks at is worth its events; the rest is shown when all is done.
+    if (this.queue.length <= 1 || statusEvent !== null) this.publish();
     return true;
   }
 

@@ -96,7 +96,7 @@ function setCommand<Argument extends messages.CommandMeta>(
 
 async function answerCommand(entity: ResourceEntity, queued: messages.QueuedCommand): Promise<messages.CommandAnswer> {
   entity.enqueue(queued);
-  await condition(() => entity.outcomeOf(queued.commandId) !== undefined, COMMAND_WAIT_MS, { summary: `${queued.command.type} answer` });
+  await condition(() => entity.isAnswered(queued.commandId), COMMAND_WAIT_MS, { summary: `${queued.command.type} answer` });
   const outcome = entity.outcomeOf(queued.commandId);
   if (outcome?.ok) return { applied: true, view: outcome.view };
   if (outcome !== undefined) throw failure(outcome);
