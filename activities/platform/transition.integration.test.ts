@@ -44,6 +44,7 @@ function change(
     event: { type, data: {} },
     actor: SYSTEM,
     requestId: null,
+    commandId: null,
     atMs: STARTED_AT + 1000,
     ...rest,
   };
@@ -95,12 +96,15 @@ describe('a transition', () => {
     expect(active).toMatchObject({
       outcome: 'moved',
       row: { status: 'active', revision: 2 },
-      events: [{ type: 'resource.active', requestId: null }],
+      events: [{ type: 'resource.active', commandId: null, data: {} }],
     });
-    await platform.transition(change(active.row, { pausedByOwner: true, status: 'paused' }, 'resource.paused', { requestId: 'a' }));
-    // The same type for another request is another event.
-    const other = change(active.row, { pausedByOwner: true, status: 'paused' }, 'resource.paused', { requestId: 'b' });
-    expect(await platform.transition(other)).toMatchObject({ outcome: 'moved', events: [{ type: 'resource.paused', requestId: 'a' }] });
+    await platform.transition(change(active.row, { pausedByOwner: true, status: 'paused' }, 'resource.paused', { commandId: 'a' }));
+    // The same type for another command is another event.
+    const other = change(active.row, { pausedByOwner: true, status: 'paused' }, 'resource.paused', { commandId: 'b' });
+    expect(await platform.transition(other)).toMatchObject({
+      outcome: 'moved',
+      events: [{ type: 'resource.paused', commandId: 'a', data: {} }],
+    });
     // A row that is behind what the run remembers, as after a restore of the database.
     expect(await platform.transition(change({ ...active.row, revision: 40 }, {}, 'resource.expiring'))).toMatchObject({
       outcome: 'moved',

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord } from '../../shared/db';
 import { resourceEventEnvelope } from '../../shared/events';
-import type { ResourceEventType, TransitionAnswer, TransitionRequest } from './types';
+import type { TransitionAnswer, TransitionRequest, WrittenEvent } from './types';
 
 export interface TransitionDependencies {
   pool: pg.Pool;
@@ -28,7 +28,8 @@ WITH updated AS (
   INSERT INTO outbox_events (id, resource_id, revision, type, payload) SELECT $24, id, $3, $25, $31 FROM updated
 ), audit AS (
   INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result, correlation_id, data)
-  SELECT $24, $16, $27, $28, $29, $25, 'resource', id::text, team_id, CASE WHEN $25 = 'resource.command_refused' THEN 'denied' ELSE 'success' END, $30, $26
+  SELECT $24, $16, $27, $28, $29, $25, 'resource', id::text, team_id, CASE WHEN $25 = 'resource.command_refused' THEN 'denied' ELSE 'success' END, $30,
+         $26::jsonb || CASE WHEN $34::text IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('command_id', $34::text) END
     FROM updated
 ), retired AS (
   INSERT INTO retired_names (object_name, backend_name, resource_id) SELECT object_name, backend_name, id FROM updated WHERE $32
@@ -54,18 +55,21 @@ export function createTransition({ pool, notify }: TransitionDependencies): (req
 /** Nothing was written: because it was already, because the row went another way, or because another run owns it. */
 async function explainMismatch(
   pool: pg.Pool,
-  { row, ownerRun, event, requestId }: TransitionRequest,
+  { row, ownerRun, event, commandId }: TransitionRequest,
   eventId: string,
 ): Promise<TransitionAnswer> {
   const { rows } = await pool.query<ResourceRecord>(`SELECT ${RESOURCE_COLUMNS} FROM resources WHERE id = $1`, [row.resourceId]);
   const stored = rows[0];
   if (stored === undefined || stored.owner_run !== ownerRun) return { outcome: 'superseded' };
-  const since = await pool.query<{ id: string; type: ResourceEventType; request_id: string | null }>(
-    'SELECT id, type, request_id FROM resource_events WHERE resource_id = $1 AND revision >= $2 ORDER BY revision',
+  // The audit row of an event has its id, and names the command.
+  const since = await pool.query<WrittenEvent & { id: string }>(
+    `SELECT event.id, event.type, event.data, audit.data ->> 'command_id' AS "commandId"
+       FROM resource_events event LEFT JOIN audit_logs audit ON audit.id = event.id
+      WHERE event.resource_id = $1 AND event.revision >= $2 ORDER BY event.revision`,
     [row.resourceId, row.revision],
   );
-  const events = since.rows.map((written) => ({ type: written.type, requestId: written.request_id }));
-  const same = since.rows.some((written) => written.id === eventId && written.type === event.type && written.request_id === requestId);
+  const events = since.rows.map(({ type, commandId: writtenFor, data }) => ({ type, commandId: writtenFor, data }));
+  const same = since.rows.some((written) => written.id === eventId && written.type === event.type && written.commandId === commandId);
   if (!same) return { outcome: 'moved', row: resourceRowFromRecord(stored), events };
   // An attempt that timed out, or died, after it took effect; what it did after that is found again step by step.
   return stored.revision === row.revision ? { outcome: 'written', row: resourceRowFromRecord(stored) } : { outcome: 'written' };
@@ -77,7 +81,7 @@ function asFinal(error: Error & { code?: string }): never {
   throw ApplicationFailure.nonRetryable('The change cannot be stored.', 'internal_error');
 }
 
-function statementOf({ row, ownerRun, event, actor, requestId, atMs }: TransitionRequest) {
+function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }: TransitionRequest) {
   const at = new Date(atMs);
   const terminal = row.status === 'deleted' || row.status === 'failed';
   const envelope = resourceEventEnvelope({
@@ -126,6 +130,7 @@ function statementOf({ row, ownerRun, event, actor, requestId, atMs }: Transitio
     envelope,
     terminal,
     oldestCredential,
+    commandId,
   ];
   return { envelope, values };
 }

@@ -49,6 +49,8 @@ export interface TransitionRequest {
   event: { type: ResourceEventType; data: Record<string, string | number | boolean | null> };
   actor: ActorRef;
   requestId: string | null;
+  /** The command that this is for: what tells a repeated attempt from another command. */
+  commandId: string | null;
   /** Virtual time of the workflow, never a clock of the worker. */
   atMs: number;
 }
@@ -64,7 +66,8 @@ export type TransitionAnswer =
 /** What the lost attempt wrote, and for whom, so that no command takes effect twice. */
 export interface WrittenEvent {
   type: ResourceEventType;
-  requestId: string | null;
+  commandId: string | null;
+  data: TransitionRequest['event']['data'];
 }
 
 export interface PlatformActivities {

@@ -62,10 +62,7 @@ async function step(index: number, client: Client, spec: ResourceSpec): Promise<
   const { run, done } = STEPS[index] as (typeof STEPS)[number];
   await untilTaken(() => run(client, spec)).catch((error: { name?: string; cause?: { type?: string } }) => {
     const type = error.cause?.type ?? '';
-    if (error.name !== 'WorkflowNotFoundError' && !['resource_inactive', 'AcceptedUpdateCompletedWorkflow'].includes(type)) {
-      const { message = '', code = '' } = (error.cause ?? {}) as { message?: string; code?: string };
-      throw new Error(`${error.name} ${type} ${code} ${message}`, { cause: error });
-    }
+    if (error.name !== 'WorkflowNotFoundError' && !['resource_inactive', 'AcceptedUpdateCompletedWorkflow'].includes(type)) throw error;
   });
   await eventually(
     () => rowOf(database, spec.resourceId),

@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { allHandlersFinished, CancellationScope, condition, isCancellation, log, sleep, workflowInfo } from '@temporalio/workflow';
 import type { WrittenEvent } from '../../activities/platform/types';
-import { INTERNAL_FAILURE } from '../../shared/errors';
+import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
 import { rungLabel } from '../../shared/plans/types';
 import { isLive, isTerminal, type StatusEvent } from '../../shared/resourcestatus';
 import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
@@ -53,8 +53,6 @@ export class ResourceEntity {
   private superseded = false;
   /** How often the row turned out to stand elsewhere; a decision made before that is made again. */
   private moves = 0;
-  /** What a lost attempt wrote for commands that this one has yet to process. */
-  private found: WrittenEvent[] = [];
   private lastError: string | null = null;
   private provisionScope: CancellationScope | null = null;
   private readonly publisher = new Publisher();
@@ -259,28 +257,26 @@ export class ResourceEntity {
   private async processNext(): Promise<void> {
     const queued = this.queue[0];
     if (queued === undefined || (await this.endTaskWhenDue())) return;
+    if (this.processed.has(queued.commandId)) {
+      this.queue.shift();
+      return;
+    }
     const decision = this.decide(this.mustRow(), queued);
     const outcome = await this.carryOut(decision, queued);
-    // Null: not done, and to be decided again.
+    // Null: not done, and to be decided again, unless a lost attempt turns out to have done it.
     if (outcome === null || this.superseded) return;
+    const announced = outcome.ok || !queued.bySignal || !isLive(this.mustRow().status) || (await this.announceRefusal(queued, outcome));
+    if (!announced) return;
     this.queue.shift();
     this.remember(queued.commandId, outcome);
-    if (!outcome.ok && queued.bySignal) await this.announceRefusal(queued, outcome);
   }
 
-  private async announceRefusal(queued: QueuedCommand, outcome: Refusal): Promise<void> {
-    const event: EventDraft = {
-      type: 'resource.command_refused',
-      data: { command: queued.command.type, code: outcome.code, message: outcome.message },
-    };
-    let written = false;
-    while (!written && !this.superseded && isLive(this.mustRow().status) && !this.takeFound(queued, true)) {
-      written = await this.change({}, null, event, queued);
-    }
+  private async announceRefusal(queued: QueuedCommand, outcome: Refusal): Promise<boolean> {
+    const data = { command: queued.command.type, code: outcome.code, message: outcome.message };
+    return await this.change({}, null, { type: 'resource.command_refused', data }, queued);
   }
 
   private async carryOut(decision: Decision, queued: QueuedCommand): Promise<CommandOutcome | null> {
-    if (this.takeFound(queued, false)) return { ok: true, view: viewOf(this.mustRow()) };
     if (decision.type === 'refuse') return { ok: false, code: decision.code, message: decision.message, details: decision.details };
     if (decision.type === 'nothing') return { ok: true, view: viewOf(this.mustRow()) };
     const moves = this.moves;
@@ -299,15 +295,6 @@ export class ResourceEntity {
       log.error('a change cannot be stored', { event: decision.event.type });
       return { ok: false, code: failure.type, message: failure.message, details: {} };
     }
-  }
-
-  /** True, once, when a lost attempt wrote this command's event already, or its refusal. */
-  private takeFound(queued: QueuedCommand, refused: boolean): boolean {
-    const isIts = (written: WrittenEvent) =>
-      written.requestId === queued.requestId && (written.type === 'resource.command_refused') === refused;
-    const index = queued.requestId === null ? -1 : this.found.findIndex(isIts);
-    if (index >= 0) this.found.splice(index, 1);
-    return index >= 0;
   }
 
   /** Runs one effect to its end while warnings go on; a delete or the expiry interrupts it. */
@@ -489,7 +476,7 @@ export class ResourceEntity {
     patch: Partial<ResourceRow>,
     statusEvent: StatusEvent | null,
     event: EventDraft,
-    by?: { actor: ActorRef; requestId: string | null },
+    by?: { actor: ActorRef; requestId: string | null; commandId?: string },
   ): Promise<boolean> {
     const next = patched(this.mustRow(), patch, statusEvent);
     const creation = statusEvent === 'provisioned' || statusEvent === 'provision_failed' ? this.input.spec : undefined;
@@ -500,6 +487,7 @@ export class ResourceEntity {
       event,
       actor: cause.actor,
       requestId: cause.requestId,
+      commandId: by?.commandId ?? null,
       atMs: Date.now(),
     });
     if (answer.outcome === 'superseded') {
@@ -508,8 +496,8 @@ export class ResourceEntity {
     }
     if (answer.outcome === 'moved') {
       this.moves += 1;
-      this.found.push(...answer.events);
       this.row = answer.row;
+      for (const written of answer.events) this.rememberWritten(written);
       if (this.row.status !== 'pending') this.ready ??= { ok: true };
       return false;
     }
@@ -533,6 +521,20 @@ export class ResourceEntity {
       if (this.processed.size <= REMEMBERED_COMMANDS) break;
       this.processed.delete(oldest);
     }
+  }
+
+  /** A lost attempt did this for a command, which must not take effect again. */
+  private rememberWritten({ type, commandId, data }: WrittenEvent): void {
+    if (commandId === null || this.processed.has(commandId)) return;
+    const code = String(data.code);
+    if (type !== 'resource.command_refused') this.remember(commandId, { ok: true, view: viewOf(this.mustRow()) });
+    else
+      this.remember(commandId, {
+        ok: false,
+        code: isErrorCode(code) ? code : 'internal_error',
+        message: String(data.message),
+        details: {},
+      });
   }
 
   private closeQueue(): void {
