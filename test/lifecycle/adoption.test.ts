@@ -1,8 +1,9 @@
 // A run that was terminated, or forgotten, leaves a row; the next run for the same id takes it over and goes on from where it stands.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
+import { createTransition } from '../../activities/platform/transition';
 import type { TransitionAnswer, TransitionRequest } from '../../activities/platform/types';
-import { specFromRecord } from '../../shared/db';
+import { resourceRowFromRecord, specFromRecord } from '../../shared/db';
 import { LIFECYCLE_TASK_QUEUE, type ResourceSpec } from '../../shared/resourcetype';
 import {
   extendUpdate,
@@ -289,6 +290,32 @@ describe('two runs', () => {
     expect(await handle.result()).toEqual({ outcome: 'superseded' });
     expect(await rowOf(database, id)).toEqual(before);
     expect(backend.verbsOf(before.object_name)).toEqual(['provision']);
+  });
+
+  it('what an attempt of the run did before its worker died, and could not tell, is not done again', async () => {
+    const { handle, answer } = await startResource(lifecycle.client, spec());
+    const id = answer.view.resourceId;
+    const record = await rowOf(database, id);
+    const row = resourceRowFromRecord(record);
+    await createTransition({ pool: database.pool, notify: () => undefined })({
+      ownerRun: record.owner_run,
+      row: { ...row, revision: 3, expiresAtMs: (row.expiresAtMs ?? 0) + HOUR_MS },
+      event: { type: 'resource.extended', data: {} },
+      ...tenant,
+      commandId: 'lost',
+      atMs: row.createdAtMs,
+    });
+    // Another command comes first and finds the row elsewhere; then the lost one is sent again, under another update.
+    await handle.executeUpdate(pauseUpdate, { args: [tenant] });
+    expect(await handle.executeUpdate(extendUpdate, { args: [{ ...tenant, ttlMs: HOUR_MS, commandId: 'lost' }] })).toMatchObject({
+      applied: true,
+    });
+    expect(await typesOf(id)).toEqual(['reserved', 'active', 'extended', 'paused']);
+    const after = await rowOf(database, id);
+    expect((after.expires_at?.getTime() ?? 0) - (record.expires_at?.getTime() ?? 0)).toBe(HOUR_MS);
+    // The same request id does not make two commands one.
+    await handle.executeUpdate(extendUpdate, { args: [{ ...tenant, ttlMs: HOUR_MS, commandId: 'another' }] });
+    expect(await typesOf(id)).toEqual(['reserved', 'active', 'extended', 'paused', 'extended']);
   });
 
   it('a row that a restore of the database put back is gone on from, not waited for', async () => {

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { createTransition } from '../../activities/platform/transition';
+import { resourceRowFromRecord } from '../../shared/db';
 import type { ResourceSpec } from '../../shared/resourcetype';
 import { LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
 import {
@@ -236,6 +238,61 @@ export const PATHS: Readonly<Record<string, Path>> = {
     await next.result();
     return { workflowId, runId: next.signaledRunId };
   },
+  'burst-of-signals': (stage) =>
+    liveAndDelete(stage, { policy: { ...policy, maxTtlMs: null } }, async (handle, id) => {
+      await Promise.all(Array.from({ length: 40 }, (_, index) => handle.signal('extend', { ttl: '10s', commandId: `burst-${index}` })));
+      await eventually(
+        () => rowOf(stage.database, id.slice('resource/'.length)),
+        (row) => row.revision >= 42,
+      );
+    }),
+  'malformed-messages': (stage) =>
+    liveAndDelete(stage, {}, async (handle, id) => {
+      for (const [name, argument] of [
+        ['extend', null],
+        ['storage', { bytes: 'many' }],
+        ['suspend', { reason: 7 }],
+        ['resume', 7],
+      ] as const)
+        await handle.signal(name, argument);
+      await eventually(
+        () => rowOf(stage.database, id.slice('resource/'.length)),
+        (row) => row.revision >= 5,
+      );
+      await handle.executeUpdate('pause', { args: [] });
+    }),
+  'effect-cut-short-by-expiry': async (stage) => {
+    const short = { policy: { ...policy, rungsMs: [60_000] }, ttlMs: 120_000 };
+    const { handle, workflowId } = await live(stage, short, async (running, id) => {
+      breaks(stage, 'cut', 1000, () => new Error('the backend is away'));
+      await running.startUpdate(pauseUpdate, { args: [meta], waitForStage: 'ACCEPTED' });
+      await skipToEnd(stage.lifecycle.client, id);
+    });
+    await handle.result();
+    return { workflowId };
+  },
+  'row-moved-by-a-lost-attempt': (stage) =>
+    liveAndDelete(stage, {}, async (handle, id) => {
+      const record = await rowOf(stage.database, id.slice('resource/'.length));
+      const row = resourceRowFromRecord(record);
+      const lost = { revision: row.revision + 1, expiresAtMs: (row.expiresAtMs ?? 0) + HOUR_MS };
+      await createTransition({ pool: stage.database.pool, notify: () => undefined })({
+        ownerRun: record.owner_run,
+        row: { ...row, ...lost },
+        event: { type: 'resource.extended', data: {} },
+        ...meta,
+        commandId: 'lost',
+        atMs: row.createdAtMs,
+      });
+      await handle.signal('suspend', 'operator');
+      await handle.signal('resume');
+      await eventually(
+        () => rowOf(stage.database, row.resourceId),
+        (current) => current.status === 'active' && current.revision === 5,
+      );
+      // Already done, as the lost attempt's event says.
+      await handle.executeUpdate(extendUpdate, { args: [{ ttlMs: HOUR_MS, ...meta, commandId: 'lost' }] });
+    }),
   'continued-as-new': async (stage) => {
     const often = await createRollingLifecycle({ ...stage, suggestAfterEvents: 30 });
     const spec = testSpec({ policy: { ...policy, maxTtlMs: null } });
