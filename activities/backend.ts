@@ -1,9 +1,10 @@
 // What every kind's room implements: one object of verbs, each safe to run twice, at once, and after a timeout that took effect.
-import type { ResourceLimits } from '../shared/resourcetype';
+import type { ResourceKind, ResourceLimits, ResourceOptions } from '../shared/resourcetype';
 
 /** Where an object is and what it is called there. Holds no secret, so it may travel through Temporal. */
 export interface BackendRef {
   resourceId: string;
+  kind: ResourceKind;
   backendName: string;
   /** Chosen by `reserve` before the first backend call. */
   objectName: string;
@@ -11,41 +12,60 @@ export interface BackendRef {
   generation: number;
 }
 
+/** An object with what its row says of it, for the verbs that make it so. */
 export interface ProvisionRequest extends BackendRef {
   limits: ResourceLimits;
+  options: ResourceOptions;
   credentialVersion: number;
+  /** The version before it that is still good, or null. */
+  retiringVersion: number | null;
 }
 
-export interface RotateRequest extends BackendRef {
-  limits: ResourceLimits;
-  /** Already stored by the platform; applied here under its own login role. */
-  credentialVersion: number;
-  /** The version that stays good until it is retired, or null. */
+export interface RotateRequest extends ProvisionRequest {
+  /** The version that stays good until it is retired, or null. `credentialVersion` is the new one, already stored by the platform. */
   previousVersion: number | null;
+}
+
+export interface RetireRequest extends ProvisionRequest {
+  /** The version to end. */
+  retireVersion: number;
+}
+
+export interface ReadOnlyRequest extends ProvisionRequest {
+  readOnly: boolean;
 }
 
 export interface MeasuredObject {
   objectName: string;
   bytes: number;
+  /** Of the tenant alone, since midnight UTC; only where the plan limits them. */
+  commandsToday?: number;
 }
+
+export interface CallOptions {
+  /** Aborted when the caller gives up. */
+  signal?: AbortSignal;
+}
+
+type Verb<Request> = (request: Request, options?: CallOptions) => Promise<void>;
 
 /** The verbs. `cut` and `restore` serve pause, suspension, expiry and quota alike. */
 export interface Backend {
   /** Makes the object with this credential version; the fence is read under the name's lock. */
-  provision(request: ProvisionRequest): Promise<void>;
-  /** Gives a claimed warm item its password, limits and label. */
-  claimWarm(request: ProvisionRequest): Promise<void>;
+  provision: Verb<ProvisionRequest>;
+  /** Gives a claimed warm item its password, limits and label. Only kinds with a warm pool are ever asked to. */
+  claimWarm: Verb<ProvisionRequest>;
   /** Until nothing of that name is left; "absent" is success. */
-  deprovision(ref: BackendRef): Promise<void>;
+  deprovision: Verb<BackendRef>;
   /** No new connection, and no old one left. */
-  cut(ref: BackendRef): Promise<void>;
-  restore(ref: BackendRef): Promise<void>;
-  rotate(request: RotateRequest): Promise<void>;
+  cut: Verb<ProvisionRequest>;
+  restore: Verb<ProvisionRequest>;
+  rotate: Verb<RotateRequest>;
   /** Ends a credential version; repeats are success. */
-  retireCredential(request: BackendRef & { credentialVersion: number }): Promise<void>;
+  retireCredential: Verb<RetireRequest>;
   /** Writes stop (softly, where the server has no hard quota); lifted by `false`. */
-  setReadOnly(request: BackendRef & { readOnly: boolean }): Promise<void>;
-  applyLimits(request: BackendRef & { limits: ResourceLimits }): Promise<void>;
+  setReadOnly: Verb<ReadOnlyRequest>;
+  applyLimits: Verb<ProvisionRequest>;
 }
 
 /** Verbs over a whole backend, for the pool, the sweep and the meter. */
@@ -55,8 +75,57 @@ export interface BackendInventory {
   measureAll(backendName: string): Promise<MeasuredObject[]>;
 }
 
+/** What a kind's room exports, for one or more backends of the kind. */
+export interface KindBackend extends Backend, BackendInventory {
+  /** Connects, hardens and probes; repeats are cheap. Throws with one line that holds the remedy. */
+  prepareServer(backendName: string): Promise<void>;
+  serverVersion(backendName: string): Promise<string>;
+  /** Removes an object that no row knows. `onlyIf` is asked under the name's lock: false = leave it all as it is. */
+  destroyOrphan(ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> }, options?: CallOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Reads the fence for `provision`: is the row still pending, with this name and generation? */
-export type Fence = (ref: BackendRef) => Promise<boolean>;
+export type Fence = (ref: Pick<BackendRef, 'resourceId' | 'objectName' | 'generation'>) => Promise<boolean>;
 
 /** The clear credential of a version, decrypted from the row for the length of one backend call. */
 export type CredentialReader = (request: { resourceId: string; version: number }) => Promise<{ username: string; password: string }>;
+
+/** Makes the calls for one name wait for each other, whichever worker they run in. The signal ends when the lock was lost. */
+export type NameLock = <T>(objectName: string, run: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+export type ConnectionDetails = Record<string, string | number | boolean | null>;
+
+/** Keeps what a provision decided and clients need: a port, a bucket, an account's id. Never a secret. */
+export interface ConnectionRecorder {
+  /** The first value stays; answers what is stored. */
+  record(request: { resourceId: string; details: ConnectionDetails }): Promise<ConnectionDetails>;
+  /** Null until recorded. */
+  read(resourceId: string): Promise<ConnectionDetails | null>;
+}
+
+/** Keeps what a provider itself issues for a credential version, encrypted: an access key, a signed token. */
+export interface IssuedSecrets {
+  /** Null while nothing is stored. */
+  read(request: { resourceId: string; version: number }): Promise<Record<string, string> | null>;
+  /** The first value stays; answers what is stored. */
+  store(request: { resourceId: string; version: number; secrets: Record<string, string> }): Promise<Record<string, string>>;
+}
+
+/** What every room gets from the process that runs it. */
+export interface KindDependencies {
+  readCredential: CredentialReader;
+  fence: Fence;
+  nameLock: NameLock;
+  connections: ConnectionRecorder;
+  issuedSecrets: IssuedSecrets;
+  /** Eight characters of base32; only names that begin with `lh<installationId>_` are ever touched. */
+  installationId: string;
+  logger: KindLogger;
+}
+
+export interface KindLogger {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}

@@ -8,7 +8,9 @@ import { createReserve } from './reserve';
 import { createTransition } from './transition';
 import type { PlatformActivities } from './types';
 
+export { createConnectionRecorder, createIssuedSecrets } from './connections';
 export { createCredentialReader, createFence } from './credentials';
+export { createNameLock } from './name-lock';
 
 export function createPlatformActivities(dependencies: {
   pool: pg.Pool;

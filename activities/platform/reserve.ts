@@ -6,6 +6,8 @@ import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTrans
 import { type ErrorCode, type ErrorDetails, isErrorCode } from '../../shared/errors';
 import { resourceEventEnvelope, resourceEventId } from '../../shared/events';
 import { isTerminal } from '../../shared/resourcestatus';
+import type { ResourceKind } from '../../shared/resourcetype';
+import { type Candidate, choosePlacement, eligible } from './placement';
 import type { ReserveAnswer, ReserveRequest } from './types';
 
 export interface ReserveDependencies {
@@ -127,12 +129,10 @@ async function takeDailyProvision(client: pg.PoolClient, { spec, workflowStarted
 // One statement, so one round trip and one transaction: the hot path of every provision.
 const INSERT_RESOURCE = `
 WITH placed AS (
-  SELECT b.name, b.server_version FROM backends b
+  SELECT b.name, b.server_version, b.host_name FROM backends b
    CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
                         WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
-   WHERE b.kind = $2 AND b.ready AND NOT b.drained AND slots.held < b.capacity - $30::integer
-   ORDER BY (b.capacity - slots.held)::float8 / b.capacity * b.weight DESC, b.name
-   LIMIT 1
+   WHERE b.name = $31 AND b.ready AND NOT b.drained AND slots.held < b.capacity - $30::integer
 ), item AS (
   UPDATE pool_items SET state = 'claimed', claimed_by = $1, claimed_at = $12
    WHERE object_name = (SELECT p.object_name FROM pool_items p JOIN placed ON p.backend_name = placed.name
@@ -143,10 +143,10 @@ WITH placed AS (
 ), inserted AS (
   INSERT INTO resources (id, kind, name, env, labels, team_id, owner_fingerprint, owner_address_hash, tier, status, revision, generation, owner_run,
                          backend_name, object_name, from_pool, token_hash, token_encrypted, policy, limits, created_at, updated_at, expires_at,
-                         covered_ms, parent_resource_id, notify_webhook)
+                         covered_ms, parent_resource_id, notify_webhook, host_name, options)
   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 1, $10, $11,
          placed.name, coalesce(item.object_name, $22), item.object_name IS NOT NULL, $14, $15, $16, $17, $12, $12, $13,
-         $18, $19, $20
+         $18, $19, $20, placed.host_name, $32
     FROM placed LEFT JOIN item ON true
   ON CONFLICT (id) DO NOTHING
   RETURNING *
@@ -164,6 +164,19 @@ WITH placed AS (
 )
 SELECT ${RESOURCE_COLUMNS} FROM inserted`;
 
+// Slots are counted by rows, never by what a backend or Temporal lists.
+const CANDIDATES = `
+SELECT b.name, b.region, b.engine, b.host_name AS "hostName", b.capacity, b.weight, slots.held,
+       b.drained OR coalesce(h.drained, false) AS drained, b.ready AND coalesce(h.ready, true) AS ready
+  FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
+ CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
+                      WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
+ WHERE b.kind = $1`;
+
+async function candidatesFor(client: pg.Pool | pg.PoolClient, kind: ResourceKind): Promise<Candidate[]> {
+  return (await client.query<Candidate>({ name: 'reserve-candidates', text: CANDIDATES, values: [kind] })).rows;
+}
+
 /** Null when nothing was inserted: the row is there already, or no backend has more than `headroom` free slots. */
 async function insertResource(
   { keyring, installationId, poolTemplate }: ReserveDependencies,
@@ -172,6 +185,8 @@ async function insertResource(
   headroom: number,
 ): Promise<ReserveAnswer | null> {
   const { spec } = request;
+  const placement = choosePlacement(await candidatesFor(client, spec.kind), { ...spec.options, headroom });
+  if (placement === null) return null;
   const token = randomUUID();
   const startedAt = new Date(request.workflowStartedAtMs);
   const eventId = resourceEventId(spec.resourceId, 1);
@@ -219,6 +234,8 @@ async function insertResource(
       spec.requestId,
       envelope,
       headroom,
+      placement.name,
+      spec.options ?? {},
     ],
   });
   const record = rows[0];
@@ -285,16 +302,14 @@ async function adopt(
 }
 
 async function noPlace(client: pg.PoolClient, { spec }: ReserveRequest): Promise<ReserveAnswer> {
-  const { rows } = await client.query<{ ready: boolean }>('SELECT bool_or(ready AND NOT drained) AS ready FROM backends WHERE kind = $1', [
-    spec.kind,
-  ]);
-  if (rows[0]?.ready === true) {
+  const candidates = await candidatesFor(client, spec.kind);
+  if (eligible(candidates, spec.options ?? {}).length > 0) {
     return { outcome: 'rejected', code: 'no_capacity', message: `Every ${spec.kind} backend is full; try again later.`, details: {} };
   }
   return {
     outcome: 'rejected',
     code: 'service_disabled',
-    message: `No ${spec.kind} backend is ready on this installation; the operator can see why on /readyz.`,
+    message: `No ${spec.options?.engine ?? spec.kind} backend is ready on this installation; the operator can see why on /readyz.`,
     details: { kind: spec.kind },
   };
 }

@@ -6,7 +6,7 @@ import { v5 as uuidv5 } from 'uuid';
 import { RESOURCE_COLUMNS, type ResourceRecord, specFromRecord, withTransaction } from '../../shared/db';
 import { LIFECYCLE_TASK_QUEUE, type ResourceSpec } from '../../shared/resourcetype';
 import { RESOURCE_WORKFLOW_TYPE, resourceWorkflowId } from '../../workflows/resource/messages';
-import type { BackendInventory } from '../backend';
+import type { KindBackend } from '../backend';
 import { HEARTBEAT_INTERVAL_MS, withHeartbeat } from '../heartbeat';
 import { type NameFacts, type OrphanReason, orphanReason, planRemovals, type SightedOrphan } from './orphans';
 import type { PoolMaker } from './pool';
@@ -14,7 +14,7 @@ import { type BackendObject, forEachLimited, objectNamePrefix, type UpkeepLogger
 
 export interface BackendSweepDeps {
   pool: Pool;
-  backend: Pick<BackendInventory, 'list'> & Pick<PoolMaker, 'destroyWarmItem'>;
+  backend: Pick<KindBackend, 'list' | 'destroyOrphan'>;
   installationId: string;
   metrics: UpkeepMetrics;
   logger: UpkeepLogger;
@@ -163,7 +163,7 @@ async function removeOrphan(deps: BackendSweepDeps, request: BackendObject & { o
     spared = (await reasonNow()) === null;
     return !spared;
   };
-  await deps.backend.destroyWarmItem({ backendName, objectName, onlyIf });
+  await deps.backend.destroyOrphan({ backendName, objectName, onlyIf });
   if (spared) await forgetSighting(deps.pool, request);
   else await recordRemoval(deps, { backendName, objectName }, { reason, firstSeenAt });
   return !spared;

@@ -36,6 +36,8 @@ WITH updated AS (
   ON CONFLICT DO NOTHING
 ), spent AS (
   DELETE FROM pool_items USING updated WHERE $32 AND pool_items.object_name = updated.object_name
+), forgotten AS (
+  DELETE FROM resource_connections USING updated WHERE $32 AND resource_connections.resource_id = updated.id
 ), expired_credential AS (
   DELETE FROM resource_credentials USING updated WHERE resource_id = updated.id AND (version < $33 OR $32)
 )

@@ -1,9 +1,8 @@
 // Who may come in, and with how much: cut, restore, rotate, retire, limits, read-only.
-import type { ResourceLimits } from '../../workflows/resource/messages';
-import type { BackendRef, RotateRequest } from '../backend';
+import type { BackendRef, CallOptions, ProvisionRequest, ReadOnlyRequest, RetireRequest, RotateRequest } from '../backend';
 import { Fenced, ObjectMissing } from './errors';
 import type { LifecycleContext } from './lifecycle';
-import { type CallOptions, CUT, INVALID_DATABASE, type LockedName, type LoginState, terminateSessions, withNameLock } from './session';
+import { CUT, INVALID_DATABASE, type LockedName, type LoginState, terminateSessions, withNameLock } from './session';
 import * as sql from './statements';
 
 /** Absent is success: nobody can come in. The database's limit of 0 is the mark by which later verbs know that it is cut. */
@@ -56,13 +55,9 @@ export async function rotate(context: LifecycleContext, request: RotateRequest, 
   });
 }
 
-export async function retireCredential(
-  context: LifecycleContext,
-  request: BackendRef & { credentialVersion: number },
-  options: CallOptions = {},
-): Promise<void> {
+export async function retireCredential(context: LifecycleContext, request: RetireRequest, options: CallOptions = {}): Promise<void> {
   await locked(context, request, options, async (name) => {
-    const login = name.state.logins.find((known) => known.version === request.credentialVersion);
+    const login = name.state.logins.find((known) => known.version === request.retireVersion);
     if (login) await retire(context, name, login);
   });
 }
@@ -80,11 +75,7 @@ async function retire(context: LifecycleContext, name: LockedName, login: LoginS
 }
 
 /** A soft stop: the tenant can switch it off in its session, so it only comes before a cut. */
-export async function setReadOnly(
-  context: LifecycleContext,
-  request: BackendRef & { readOnly: boolean },
-  options: CallOptions = {},
-): Promise<void> {
+export async function setReadOnly(context: LifecycleContext, request: ReadOnlyRequest, options: CallOptions = {}): Promise<void> {
   await locked(context, request, options, async (name) => {
     mustExist(name);
     await name.query(sql.setReadOnly(request.objectName, request.readOnly));
@@ -94,11 +85,7 @@ export async function setReadOnly(
 }
 
 /** A cut database keeps its mark; its login roles carry the new limit until it is restored. */
-export async function applyLimits(
-  context: LifecycleContext,
-  request: BackendRef & { limits: ResourceLimits },
-  options: CallOptions = {},
-): Promise<void> {
+export async function applyLimits(context: LifecycleContext, request: ProvisionRequest, options: CallOptions = {}): Promise<void> {
   await locked(context, request, options, async (name) => {
     mustExist(name);
     const connections = sql.connectionLimit(request.limits);

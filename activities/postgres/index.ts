@@ -1,5 +1,5 @@
 // Postgres: one owner role, its login roles and one database per resource, on a server shared by tenants.
-import type { Backend, BackendInventory, CredentialReader, Fence, MeasuredObject } from '../backend';
+import type { CallOptions, CredentialReader, Fence, KindBackend, MeasuredObject } from '../backend';
 import * as access from './access';
 import { toProviderError } from './errors';
 import * as lifecycle from './lifecycle';
@@ -7,11 +7,9 @@ import { assertObjectName, installationPrefix, objectNameOf } from './names';
 import type { PoolMaker } from './pool';
 import { type IsolationReport, probeIsolation } from './probe';
 import { PostgresServers, type ServerLogger } from './servers';
-import type { CallOptions, NameRef } from './session';
+import type { NameRef } from './session';
 import { TEMPLATE } from './statements';
 import { type VerifierRequest, Verifiers } from './verifiers';
-
-export { createPostgresActivities } from './activities';
 
 export interface PostgresDependencies {
   /** The superuser's url of a tenants' server, with the password; its path is not looked at. Never a pooler's. */
@@ -26,20 +24,12 @@ export interface PostgresDependencies {
   maxAdminConnections?: number;
 }
 
-/** A verb of `Backend` that can be told to stop. */
-type Stoppable<Verb> = Verb extends (request: infer Request) => Promise<void>
-  ? (request: Request, options?: CallOptions) => Promise<void>
-  : Verb;
-
-export type PostgresBackend = { [Verb in keyof Backend]: Stoppable<Backend[Verb]> } & BackendInventory &
+export type PostgresBackend = KindBackend &
   PoolMaker & {
-    /** Once per server and process; every maker calls it by itself. Refuses an unfit server with the remedy. */
-    prepareServer(backendName: string): Promise<void>;
     /** For servers whose pg_hba.conf is not ours: tries, as a throw-away tenant, to come in elsewhere. */
     probeIsolation(backendName: string): Promise<IsolationReport>;
     /** The credential is stored and will be applied in a moment: begins what that takes. Best effort. */
     expectCredential(request: VerifierRequest): void;
-    close(): Promise<void>;
   };
 
 export function createPostgresBackend(dependencies: PostgresDependencies): PostgresBackend {
@@ -80,6 +70,7 @@ export function createPostgresBackend(dependencies: PostgresDependencies): Postg
     },
     createWarmItem: verb(lifecycle.createWarmItem),
     destroyWarmItem: verb(lifecycle.deprovision),
+    destroyOrphan: verb(lifecycle.deprovision),
 
     prepareServer: async (backendName) => {
       await servers.prepare(backendName);

@@ -1,11 +1,11 @@
 // Making and unmaking: from nothing to a database that its tenant can use, and back until nothing of the name is left.
 import { scramSha256Verifier } from '../../shared/crypto';
-import type { CredentialReader, Fence, ProvisionRequest } from '../backend';
+import type { CallOptions, CredentialReader, Fence, ProvisionRequest } from '../backend';
 import { Fenced, hasSqlState, ProviderMisconfigured, toProviderError } from './errors';
 import { identifier, lockKey, loginRoleName } from './names';
 import type { Guarded } from './pool';
 import type { PostgresServers } from './servers';
-import { type CallOptions, CUT, INVALID_DATABASE, type LockedName, type NameRef, withNameLock } from './session';
+import { CUT, INVALID_DATABASE, type LockedName, type NameRef, withNameLock } from './session';
 import * as sql from './statements';
 import type { VerifierRequest, Verifiers } from './verifiers';
 

@@ -4,7 +4,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { type PostgresHarness, startPostgresHarness } from '../../test/contract/postgres-harness';
 import { tenantsAdminUrl } from '../../test/harness/servers';
 import type { ProvisionRequest } from '../backend';
-import { createPostgresActivities, createPostgresBackend } from './index';
+import { createKindActivities } from '../kind-activities';
+import { createPostgresBackend } from './index';
 
 jest.setTimeout(60_000);
 
@@ -148,14 +149,14 @@ test('a credential can be retired while the database is read-only', async () => 
   await harness.backend.provision(request);
   await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
   await harness.backend.setReadOnly({ ...request, readOnly: true });
-  await harness.backend.retireCredential({ ...request, credentialVersion: 1 });
+  await harness.backend.retireCredential({ ...request, retireVersion: 1 });
   expect(await harness.admin(`SELECT FROM pg_roles WHERE rolname = '${request.objectName}_1'`)).toEqual([]);
 });
 
 test('verbs on what is not there: cut has nothing to do, the others say so', async () => {
   const request = newRequest();
   await harness.backend.cut(request);
-  await harness.backend.retireCredential(request);
+  await harness.backend.retireCredential({ ...request, retireVersion: 1 });
   const missing = { name: 'ObjectMissing' };
   await expect(harness.backend.restore(request)).rejects.toMatchObject(missing);
   await expect(harness.backend.applyLimits(request)).rejects.toMatchObject(missing);
@@ -175,7 +176,7 @@ test('the password is stored as a SCRAM verifier', async () => {
 test('a cancelled activity lets the server finish under the lock; the delete waits for it', async () => {
   const request = newRequest();
   const environment = new MockActivityEnvironment();
-  const provision = environment.run(createPostgresActivities(harness.backend).provision, request);
+  const provision = environment.run(createKindActivities(harness.backend).provision, request);
   setTimeout(() => environment.cancel(), 15);
   await expect(provision).rejects.toBeInstanceOf(CancelledFailure);
   harness.setFence(request.objectName, false);

@@ -3,8 +3,10 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { DatabaseError } from 'pg';
-import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable, redact, toApplicationFailure, toProviderError } from './errors';
-import { createPostgresActivities, createPostgresBackend } from './index';
+import { toApplicationFailure } from '../errors';
+import { createKindActivities } from '../kind-activities';
+import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable, redact, toProviderError } from './errors';
+import { createPostgresBackend } from './index';
 import { assertObjectName, installationPrefix, lockKey, loginRoleName, loginVersion, objectNameOf } from './names';
 import type { LoginState } from './session';
 import { applyLogin, connectionLimit, dropLogin, limitOfLogins, lockOut, markRetired } from './statements';
@@ -123,14 +125,24 @@ describe('activities', () => {
       fence: async () => true,
       readCredential: async () => ({ username: `${NAME}_1`, password: 'a-password' }),
     });
-  const request = { resourceId: 'r', backendName: 'b', objectName: NAME, generation: 0, limits: {}, credentialVersion: 1 };
+  const request = {
+    resourceId: 'r',
+    kind: 'postgres' as const,
+    backendName: 'b',
+    objectName: NAME,
+    generation: 0,
+    limits: {},
+    options: {},
+    credentialVersion: 1,
+    retiringVersion: null,
+  };
 
   test.each([
     ['postgres://admin:hunter2@127.0.0.1:1/x', 'ProviderUnavailable'],
     ['postgres://admin:hunter2@[bad/x', 'ProviderMisconfigured'],
   ])('a server that cannot be reached fails without its password: %s', async (url, type) => {
     const backend = backendAt(url);
-    const activities = createPostgresActivities(backend);
+    const activities = createKindActivities(backend);
     for (const verb of [activities.provision, activities.claimWarm, activities.deprovision, activities.cut]) {
       const failure: unknown = await quietEnvironment()
         .run(verb, request)
@@ -145,7 +157,7 @@ describe('activities', () => {
   test('a credential of another object is refused', async () => {
     const backend = backendAt('postgres://admin:hunter2@127.0.0.1:1/x');
     const other = { ...request, objectName: `lhabcdefgh_${'b'.repeat(24)}` };
-    await expect(quietEnvironment().run(createPostgresActivities(backend).claimWarm, other)).rejects.toMatchObject({
+    await expect(quietEnvironment().run(createKindActivities(backend).claimWarm, other)).rejects.toMatchObject({
       type: 'ProviderMisconfigured',
     });
     await backend.close();

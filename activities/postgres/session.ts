@@ -1,14 +1,9 @@
 // One name's lock, held on the connection that runs the statements, and what the server has under that name.
 import type pg from 'pg';
-import type { BackendRef } from '../backend';
+import type { BackendRef, CallOptions } from '../backend';
 import { ProviderUnavailable, toProviderError } from './errors';
 import { identifier, literal, lockKey, loginVersion } from './names';
 import { lastRows, type PostgresServers } from './servers';
-
-export interface CallOptions {
-  /** Aborting drops the connection. What the server is doing it finishes, under the lock, before it notices. */
-  signal?: AbortSignal;
-}
 
 export type NameRef = Pick<BackendRef, 'backendName' | 'objectName'>;
 

@@ -70,6 +70,8 @@ export function aRow(fields: Partial<StoredResource> = {}): StoredResource {
     failure_message: null,
     storage_bytes: 0,
     measured_at: null,
+    host_name: null,
+    options: {},
     token_hash: hashToken(TOKEN),
     token_encrypted: keyring.encrypt(TOKEN, `token:${id}`),
     created_key: '2026-01-02T03:04:05.678000Z',

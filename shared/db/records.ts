@@ -1,12 +1,12 @@
 import type { PlanPolicy } from '../plans/types';
 import type { ResourceStatus } from '../resourcestatus';
-import type { ActorRef, Owner, ResourceKind, ResourceLimits, ResourceRow, ResourceSpec } from '../resourcetype';
+import type { ActorRef, Owner, ResourceKind, ResourceLimits, ResourceOptions, ResourceRow, ResourceSpec } from '../resourcetype';
 
 /** The columns that make up a `ResourceRecord`, for `SELECT`. */
 export const RESOURCE_COLUMNS = `id, kind, name, env, labels, team_id, owner_fingerprint, owner_address_hash, tier, status, revision, generation,
   owner_run, backend_name, object_name, from_pool, policy, limits, created_at, updated_at, expires_at, covered_ms, paused_by_owner, paused_at,
   suspended_reason, read_only_by_quota, credential_version, retiring_version, retiring_until, parent_resource_id, notify_webhook,
-  failure_code, failure_message, storage_bytes, measured_at`;
+  failure_code, failure_message, storage_bytes, measured_at, host_name, options`;
 
 /** One row of `resources`, as pg hands it out; no secret is among these columns. */
 export interface ResourceRecord {
@@ -45,6 +45,8 @@ export interface ResourceRecord {
   failure_message: string | null;
   storage_bytes: number;
   measured_at: Date | null;
+  host_name: string | null;
+  options: ResourceOptions;
 }
 
 function ownerOf(record: ResourceRecord): Owner {
@@ -64,9 +66,11 @@ export function resourceRowFromRecord(record: ResourceRecord): ResourceRow {
     revision: record.revision,
     generation: record.generation,
     backendName: record.backend_name,
+    hostName: record.host_name,
     objectName: record.object_name,
     policy: record.policy,
     limits: record.limits,
+    options: record.options,
     createdAtMs: record.created_at.getTime(),
     expiresAtMs: record.expires_at?.getTime() ?? null,
     coveredMs: record.covered_ms,
@@ -95,6 +99,7 @@ export function specFromRecord(record: ResourceRecord, request: { actor: ActorRe
     owner: ownerOf(record),
     policy: record.policy,
     limits: record.limits,
+    options: record.options,
     quota: { kindCount: -1, provisionsPerDay: -1 },
     ttlMs: record.expires_at === null ? null : record.expires_at.getTime() - record.created_at.getTime(),
     labels: record.labels,

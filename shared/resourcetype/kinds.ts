@@ -20,3 +20,13 @@ export const LIFECYCLE_TASK_QUEUE = 'lifecycle';
 export function kindTaskQueue(kind: ResourceKind): string {
   return `kind-${kind}`;
 }
+
+/** What runs processes for tenants has a queue for each machine, of all kinds: the work must be done where the processes are. */
+export function hostTaskQueue(hostName: string): string {
+  return `host-${hostName}`;
+}
+
+/** Where the activities of a backend run: on the host that it lives on, or with its kind's worker. */
+export function backendTaskQueue(backend: { kind: ResourceKind; hostName?: string | null }): string {
+  return backend.hostName ? hostTaskQueue(backend.hostName) : kindTaskQueue(backend.kind);
+}

@@ -12,11 +12,26 @@ export interface ActorRef {
   role?: string;
 }
 
-/** Sizes that the backend enforces. Absent = not limited. */
+/** What the backend enforces. Absent = not limited. */
 export interface ResourceLimits {
   storageMb?: number;
   connections?: number;
   memoryMb?: number;
+  /** By UTC day; measured, and enforced by suspension. */
+  commandsPerDay?: number;
+  opsPerMinute?: number;
+  /** The length of a webhook inbox's ring. */
+  requestsStored?: number;
+}
+
+export type QueueEngine = 'nats' | 'rabbitmq' | 'kafka';
+
+/** What the caller chose about the kind itself; fixed at the start. */
+export interface ResourceOptions {
+  /** vector: of the example table. */
+  dimensions?: number;
+  /** queue: which server's protocol. */
+  engine?: QueueEngine;
 }
 
 /** How many of this kind, and of today's provisions, the caller may hold. -1 = no limit. */
@@ -34,6 +49,8 @@ export interface ResourceSpec {
   owner: Owner;
   policy: PlanPolicy;
   limits: ResourceLimits;
+  /** Absent in runs from before there were any. */
+  options?: ResourceOptions;
   quota: ReservationQuota;
   /** null = never expires. */
   ttlMs: number | null;
@@ -57,8 +74,11 @@ export interface ResourceRow {
   revision: number;
   generation: number;
   backendName: string;
+  /** The host whose worker acts on it; null or absent = the kind's own worker does. */
+  hostName?: string | null;
   /** The object's name on the backend: random, fixed before the first backend call. */
   objectName: string;
+  options?: ResourceOptions;
   policy: PlanPolicy;
   limits: ResourceLimits;
   createdAtMs: number;

@@ -11,7 +11,8 @@ import { ensureSchedules } from '../../activities/platform/schedules';
 import { createBackendSweep, createRowSweep } from '../../activities/platform/sweep';
 import { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import { createMeter, createQuotaReporter } from '../../activities/platform/usage';
-import { createPostgresActivities, createPostgresBackend, type PostgresBackend } from '../../activities/postgres';
+import { createKindActivities } from '../../activities/kind-activities';
+import { createPostgresBackend, type PostgresBackend } from '../../activities/postgres';
 import { Keyring } from '../../shared/crypto';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
 import { createLogger, type Logger, temporalLogger } from '../../shared/logctx';
@@ -162,7 +163,7 @@ async function createWorkers(parts: Parts, connection: NativeConnection): Promis
     // Each one holds a connection of the backend and waits there; more would only wait longer.
     maxConcurrentActivityTaskExecutions: 16,
     activities: {
-      ...createPostgresActivities(backend),
+      ...createKindActivities(backend),
       ...createPoolFiller({ pool, poolMaker: backend, metrics, logger }),
       ...createBackendSweep({ ...upkeep, backend }),
       ...createMeter({ pool, backend }),

@@ -2,6 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Backend, BackendInventory, ProvisionRequest } from '../../activities/backend';
 
+
+/** What a new resource's row says, but for what the test names. */
+export function aRequest(
+  given: Pick<ProvisionRequest, 'resourceId' | 'kind' | 'objectName'> & Partial<ProvisionRequest>,
+): ProvisionRequest {
+  return { backendName: 'test', generation: 0, limits: {}, options: {}, credentialVersion: 1, retiringVersion: null, ...given };
+}
+
 /** A tenant's live connection. */
 export interface TenantSession {
   write(value: string): Promise<void>;
@@ -24,7 +32,17 @@ export interface BackendHarness {
   close(): Promise<void>;
 }
 
-export function describeBackendContract(name: string, start: () => Promise<BackendHarness>): void {
+/** What a kind cannot do is no test of it; its docs page says so. */
+export interface ContractFeatures {
+  /** The plan's `connections` is enforced. Default true. */
+  connectionLimit?: boolean;
+  /** `setReadOnly` stops writes. Default true. */
+  readOnly?: boolean;
+  /** An object that holds nothing measures more than 0 bytes. Default true. */
+  emptyHasBytes?: boolean;
+}
+
+export function describeBackendContract(name: string, start: () => Promise<BackendHarness>, features: ContractFeatures = {}): void {
   describe(`${name} keeps the backend contract`, () => {
     let harness: BackendHarness;
     const context: Context = {
@@ -40,13 +58,13 @@ export function describeBackendContract(name: string, start: () => Promise<Backe
     });
     afterAll(async () => {
       for (const objectName of await harness.backend.list('test')) {
-        await harness.backend.deprovision({ resourceId: objectName, backendName: 'test', objectName, generation: 0 });
+        await harness.backend.deprovision(aRequest({ resourceId: objectName, kind: 'postgres', objectName }));
       }
       await harness.close();
     });
 
-    describe('making and unmaking', () => makingAndUnmaking(context));
-    describe('access', () => access(context));
+    describe('making and unmaking', () => makingAndUnmaking(context, features));
+    describe('access', () => access(context, features));
     describe('credentials', () => credentials(context));
   });
 }
@@ -56,7 +74,7 @@ interface Context {
   made: (connections?: number) => Promise<ProvisionRequest>;
 }
 
-function makingAndUnmaking({ harness, made }: Context): void {
+function makingAndUnmaking({ harness, made }: Context, { emptyHasBytes = true }: ContractFeatures): void {
   test('provision twice is once', async () => {
     const request = await made();
     const session = await harness().open(request);
@@ -78,6 +96,20 @@ function makingAndUnmaking({ harness, made }: Context): void {
     harness().setFence(request.objectName, false);
     await expect(harness().backend.provision(request)).rejects.toMatchObject({ name: 'Fenced' });
     expect(await harness().backend.list('test')).not.toContain(request.objectName);
+  });
+
+  test('provision that was interrupted at any moment is completed by the next', async () => {
+    for (const delayMs of [0, 5, 20, 60]) {
+      const request = harness().newRequest();
+      const interruption = new AbortController();
+      const first = harness().backend.provision(request, { signal: interruption.signal });
+      setTimeout(() => interruption.abort(), delayMs);
+      await first.catch(() => {});
+      await harness().backend.provision(request);
+      await (await harness().open(request)).close();
+      expect((await harness().backend.list('test')).filter((name) => name === request.objectName)).toHaveLength(1);
+      await harness().backend.deprovision(request);
+    }
   });
 
   test('provision after a killed one that took effect is once', async () => {
@@ -123,7 +155,7 @@ function makingAndUnmaking({ harness, made }: Context): void {
     const names = requests.map((request) => request.objectName);
     expect(await harness().backend.list('test')).toEqual([...before, ...names].sort());
     const measured = await harness().backend.measureAll('test');
-    for (const name of names) expect(measured.find((object) => object.objectName === name)?.bytes).toBeGreaterThan(0);
+    for (const name of names) expect(measured.find((object) => object.objectName === name)?.bytes).toBeGreaterThanOrEqual(emptyHasBytes ? 1 : 0);
     for (const request of requests) await harness().backend.deprovision(request);
     expect(await harness().backend.list('test')).toEqual(before);
   });
@@ -134,7 +166,7 @@ function makingAndUnmaking({ harness, made }: Context): void {
   });
 }
 
-function access({ harness, made }: Context): void {
+function access({ harness, made }: Context, { connectionLimit = true, readOnly = true }: ContractFeatures): void {
   test('cut ends a live connection and refuses a new one; restore gives the same data', async () => {
     const request = await made();
     const session = await harness().open(request);
@@ -150,7 +182,9 @@ function access({ harness, made }: Context): void {
     await again.close();
   });
 
-  test('limits hold, and can be changed', async () => {
+  const whereLimited = (title: string, run: () => Promise<void>) => void (connectionLimit && test(title, run));
+
+  whereLimited('limits hold, and can be changed', async () => {
     const request = await made(2);
     const sessions = [await harness().open(request), await harness().open(request)];
     await expect(harness().open(request)).rejects.toThrow();
@@ -160,7 +194,7 @@ function access({ harness, made }: Context): void {
     for (const session of sessions) await session.close();
   });
 
-  test('limits that are applied while it is cut hold after restore, and do not restore', async () => {
+  whereLimited('limits that are applied while it is cut hold after restore, and do not restore', async () => {
     const request = await made(3);
     await harness().backend.cut(request);
     await harness().backend.applyLimits({ ...request, limits: { connections: 1 } });
@@ -171,7 +205,7 @@ function access({ harness, made }: Context): void {
     await session.close();
   });
 
-  test('read-only stops writes until it is lifted', async () => {
+  if (readOnly) test('read-only stops writes until it is lifted', async () => {
     const request = await made();
     const first = await harness().open(request);
     await first.write('one');
@@ -200,8 +234,8 @@ function credentials({ harness, made }: Context): void {
     const current = await harness().open(request, 2);
     await current.write('by the new');
     await (await harness().open(request, 1)).close();
-    await harness().backend.retireCredential({ ...request, credentialVersion: 1 });
-    await harness().backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness().backend.retireCredential({ ...request, retireVersion: 1 });
+    await harness().backend.retireCredential({ ...request, retireVersion: 1 });
     await expect(old.read()).rejects.toThrow();
     await expect(harness().open(request, 1)).rejects.toThrow();
     expect(await current.read()).toEqual(['by the old', 'by the new']);
@@ -229,7 +263,7 @@ function credentials({ harness, made }: Context): void {
     await harness().backend.cut(request);
     await rotate(request, 2);
     for (const version of [1, 2]) await expect(harness().open(request, version)).rejects.toThrow();
-    await harness().backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness().backend.retireCredential({ ...request, retireVersion: 1 });
     await harness().backend.restore(request);
     await (await harness().open(request, 2)).close();
     await expect(harness().open(request, 1)).rejects.toThrow();

@@ -6,7 +6,7 @@ import type { ProvisionRequest } from '../../activities/backend';
 import { createPostgresBackend, type PostgresBackend } from '../../activities/postgres';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { tenantsAdminUrl } from '../harness/servers';
-import type { BackendHarness, TenantSession } from './backend.contract';
+import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
 export interface PostgresHarness extends BackendHarness {
   backend: PostgresBackend;
@@ -57,7 +57,7 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
       const resourceId = randomUUID();
       const objectName = `lh${installationId}_${randomBase32(24)}`;
       names.set(resourceId, objectName);
-      return { resourceId, backendName: 'test', objectName, generation: 0, limits: { connections }, credentialVersion: 1 };
+      return aRequest({ resourceId, kind: 'postgres', objectName, limits: { connections } });
     },
     setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
     open: (request, version = 1) => openSession(client(request, { version })),

@@ -57,7 +57,7 @@ export async function createLifecycle(options: {
     installationId: database.installationId,
     poolTemplate: 'template0',
   });
-  const all: Activities = { ...platform, ...bind(backend), claimWarmItem: ({ kind: _kind, ...request }) => backend.claimWarm(request) };
+  const all: Activities = { ...platform, ...bind(backend), claimWarmItem: (request) => backend.claimWarm(request) };
   const running = new Set<RunningWorkers>();
 
   const startWorkers: Lifecycle['startWorkers'] = async ({ wrap, ...workerOptions } = {}) => {

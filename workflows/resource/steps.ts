@@ -1,14 +1,14 @@
 // How the resource workflow reaches the world: one proxy for each retry class, and the kind's own steps as a table.
 import { ActivityCancellationType, ActivityFailure, ApplicationFailure, type Priority } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { Backend, BackendRef } from '../../activities/backend';
+import type { Backend, BackendRef, ProvisionRequest } from '../../activities/backend';
 import type { PlatformActivities } from '../../activities/platform/types';
-import { kindTaskQueue, type ResourceKind, type ResourceRow } from '../../shared/resourcetype';
+import { backendTaskQueue, type ResourceKind, type ResourceRow } from '../../shared/resourcetype';
 import type { Effect } from './commands';
 
 /** What the lifecycle worker runs inside the workflow task, besides the bookkeeping. */
 export interface LocalKindActivities {
-  claimWarmItem(request: { kind: ResourceKind } & Parameters<Backend['claimWarm']>[0]): Promise<void>;
+  claimWarmItem(request: ProvisionRequest): Promise<void>;
 }
 
 const localBookkeeping = proxyLocalActivities<PlatformActivities>({
@@ -65,7 +65,7 @@ function priorityOf(row: ResourceRow, priorityKey: number): Priority {
 function provisionActivities(row: ResourceRow): Backend {
   return proxyActivities<Backend>({
     ...HEARTBEAT,
-    taskQueue: kindTaskQueue(row.kind),
+    taskQueue: backendTaskQueue(row),
     scheduleToCloseTimeout: '10m',
     // The name's lock and the fence make a provision that is left behind harmless; nobody needs to wait for it.
     cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -78,7 +78,7 @@ function provisionActivities(row: ResourceRow): Backend {
 function effectActivities(row: ResourceRow, summary: string): Backend {
   return proxyActivities<Backend>({
     ...HEARTBEAT,
-    taskQueue: kindTaskQueue(row.kind),
+    taskQueue: backendTaskQueue(row),
     cancellationType: ActivityCancellationType.TRY_CANCEL,
     retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
     priority: priorityOf(row, 2),
@@ -90,7 +90,7 @@ function effectActivities(row: ResourceRow, summary: string): Backend {
 function removalActivities(row: ResourceRow): Backend {
   return proxyActivities<Backend>({
     ...HEARTBEAT,
-    taskQueue: kindTaskQueue(row.kind),
+    taskQueue: backendTaskQueue(row),
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s', maximumAttempts: 8 },
     priority: priorityOf(row, 3),
     summary: `delete ${row.kind}`,
@@ -98,7 +98,13 @@ function removalActivities(row: ResourceRow): Backend {
 }
 
 export function refOf(row: ResourceRow): BackendRef {
-  return { resourceId: row.resourceId, backendName: row.backendName, objectName: row.objectName, generation: row.generation };
+  const { resourceId, kind, backendName, objectName, generation } = row;
+  return { resourceId, kind, backendName, objectName, generation };
+}
+
+function requestOf(row: ResourceRow): ProvisionRequest {
+  const { limits, options = {}, credentialVersion, retiring } = row;
+  return { ...refOf(row), limits, options, credentialVersion, retiringVersion: retiring?.version ?? null };
 }
 
 /** One thing that provisioning makes, with what unmakes it. */
@@ -109,10 +115,10 @@ export interface ProvisionStep {
 
 const backendObject: ProvisionStep = {
   async run(row) {
-    const request = { ...refOf(row), limits: row.limits, credentialVersion: row.credentialVersion };
+    const request = requestOf(row);
     if (row.fromPool) {
       try {
-        return await localKind.claimWarmItem({ kind: row.kind, ...request });
+        return await localKind.claimWarmItem(request);
       } catch (error) {
         // Slow, or the item is not what it should be: the full provision completes whatever is missing.
         if (isCancellation(error)) throw error;
@@ -150,20 +156,20 @@ export async function unmake(row: ResourceRow, steps: readonly ProvisionStep[] =
 /** One effect of a command on the backend; retried without end, so only cancellation or a final error ends it. */
 export async function applyEffect(row: ResourceRow, effect: Effect): Promise<void> {
   const activities = effectActivities(row, effect.type);
-  const ref = refOf(row);
+  const request = requestOf(row);
   switch (effect.type) {
     case 'cut':
-      return activities.cut(ref);
+      return activities.cut(request);
     case 'restore':
-      return activities.restore(ref);
+      return activities.restore(request);
     case 'rotate':
       await prepareCredential({ resourceId: row.resourceId, version: effect.version });
-      return activities.rotate({ ...ref, limits: row.limits, credentialVersion: effect.version, previousVersion: effect.previousVersion });
+      return activities.rotate({ ...request, credentialVersion: effect.version, previousVersion: effect.previousVersion });
     case 'retire':
-      return activities.retireCredential({ ...ref, credentialVersion: effect.version });
+      return activities.retireCredential({ ...request, retireVersion: effect.version });
     case 'applyLimits':
-      return activities.applyLimits({ ...ref, limits: row.limits });
+      return activities.applyLimits(request);
     case 'setReadOnly':
-      return activities.setReadOnly({ ...ref, readOnly: effect.readOnly });
+      return activities.setReadOnly({ ...request, readOnly: effect.readOnly });
   }
 }

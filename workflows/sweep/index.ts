@@ -1,7 +1,7 @@
 // The safety net: what is on a backend and nobody's, and what is somebody's and without a workflow. Run by a schedule.
 import { ActivityFailure, isCancellation, log, proxyActivities } from '@temporalio/workflow';
 import type { BackendSweep, RowSweep } from '../../activities/platform/sweep';
-import { kindTaskQueue } from '../../shared/resourcetype';
+import { backendTaskQueue } from '../../shared/resourcetype';
 import type { BackendReport, SweepInput, SweepReport } from './messages';
 
 const ROW_MINIMUM_AGE_MS = 60_000;
@@ -15,9 +15,9 @@ const { restartLostWorkflows } = proxyActivities<RowSweep>({
   summary: 'rows without a workflow',
 });
 
-function sweeperOf(kind: SweepInput['backends'][number]['kind']): BackendSweep {
+function sweeperOf(backend: SweepInput['backends'][number]): BackendSweep {
   return proxyActivities<BackendSweep>({
-    taskQueue: kindTaskQueue(kind),
+    taskQueue: backendTaskQueue(backend),
     startToCloseTimeout: '2m',
     heartbeatTimeout: '10s',
     // A dead backend is the next sweep's business.
@@ -40,9 +40,9 @@ async function attempt<T>(what: string, work: Promise<T>): Promise<T | null> {
 }
 
 async function sweepBackend(backend: SweepInput['backends'][number], input: SweepInput): Promise<BackendReport> {
-  const { name: backendName, kind } = backend;
+  const { name: backendName } = backend;
   const { orphanMinimumAgeMs } = input;
-  const sweeper = sweeperOf(kind);
+  const sweeper = sweeperOf(backend);
   const sighted = await attempt(
     `listing ${backendName}`,
     sweeper.sightOrphans({ backendName, orphanMinimumAgeMs, removeHeld: input.removeHeld ?? false }),

@@ -6,7 +6,8 @@ export const SWEEP_WORKFLOW_TYPE = 'sweep';
 export const SWEEP_SCHEDULE_ID = 'sweep';
 
 export interface SweepInput {
-  backends: { name: string; kind: ResourceKind }[];
+  /** `hostName`: the host that the backend's objects are on; null or absent = the kind's own worker looks. */
+  backends: { name: string; kind: ResourceKind; hostName?: string | null }[];
   /** Between the two sweeps that must agree that an object is nobody's. */
   orphanMinimumAgeMs: number;
   /** Younger rows may still be waiting for their workflow. Default 1 min. */

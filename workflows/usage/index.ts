@@ -1,7 +1,7 @@
 // Measures every backend once and tells the resources that crossed a storage threshold. Run by a schedule.
 import { ActivityFailure, isCancellation, log, proxyActivities } from '@temporalio/workflow';
 import type { Meter, QuotaReporter } from '../../activities/platform/usage';
-import { kindTaskQueue } from '../../shared/resourcetype';
+import { backendTaskQueue } from '../../shared/resourcetype';
 import type { MeasureUsageInput, UsageReport } from './messages';
 
 const { reportFindings } = proxyActivities<QuotaReporter>({
@@ -12,9 +12,9 @@ const { reportFindings } = proxyActivities<QuotaReporter>({
   summary: 'quota findings',
 });
 
-function meterOf(kind: MeasureUsageInput['backends'][number]['kind']): Meter {
+function meterOf(backend: MeasureUsageInput['backends'][number]): Meter {
   return proxyActivities<Meter>({
-    taskQueue: kindTaskQueue(kind),
+    taskQueue: backendTaskQueue(backend),
     startToCloseTimeout: '2m',
     heartbeatTimeout: '10s',
     // The next run measures afresh, which beats an old measurement that comes late.
@@ -30,7 +30,7 @@ type BackendUsage = { measured: number; reported: number } | null;
 async function measure(backend: MeasureUsageInput['backends'][number], input: MeasureUsageInput): Promise<BackendUsage> {
   const measuredAtMs = Date.now();
   try {
-    const meter = meterOf(backend.kind);
+    const meter = meterOf(backend);
     const { measured, findings } = await meter.measureBackend({ backendName: backend.name, measuredAtMs, thresholds: input.thresholds });
     if (findings.length === 0) return { measured, reported: 0 };
     return { measured, ...(await reportFindings({ findings, measuredAtMs })) };

@@ -6,7 +6,7 @@ export const USAGE_WORKFLOW_TYPE = 'measureUsage';
 export const USAGE_SCHEDULE_ID = 'usage';
 
 export interface MeasureUsageInput {
-  backends: { name: string; kind: ResourceKind }[];
+  backends: { name: string; kind: ResourceKind; hostName?: string | null }[];
   /** In percent of a resource's storage limit; from plans.yaml. */
   thresholds: { readOnlyAtPercent: number; suspendAtPercent: number; liftBelowPercent: number };
 }

@@ -108,7 +108,7 @@ describe("what only looks like success, or works on one's own role alone", () =>
       client.query(`ALTER ROLE "${request.objectName}_1" RESET role`).catch(() => client.query('SET ROLE NONE')),
     );
     await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
-    await harness.backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness.backend.retireCredential({ ...request, retireVersion: 1 });
     const { rows } = await as(request, (client) => client.query('SELECT n FROM mine.kept'), { version: 2 });
     expect(rows).toEqual([{ n: 1 }]);
     await harness.backend.deprovision(request);
@@ -175,7 +175,7 @@ describe('after access ended', () => {
     await open.connect();
     await open.query(`SET ROLE NONE; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC; CREATE TABLE hidden (n int)`);
     await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
-    await harness.backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness.backend.retireCredential({ ...request, retireVersion: 1 });
     await expect(open.query('SELECT 1')).rejects.toThrow();
     await refusedLogin(harness.client(request));
     await harness.backend.deprovision(request);
@@ -190,7 +190,7 @@ describe('after access ended', () => {
         CREATE FUNCTION pg_advisory_unlock(bigint) RETURNS bool LANGUAGE sql AS $$ INSERT INTO planted VALUES (current_user, true); SELECT true $$`),
     );
     await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
-    await harness.backend.retireCredential({ ...request, credentialVersion: 1 });
+    await harness.backend.retireCredential({ ...request, retireVersion: 1 });
     const { rows } = await as(request, (client) => client.query('SELECT * FROM planted'), { version: 2 });
     expect(rows).toEqual([]);
     await harness.backend.deprovision(request);

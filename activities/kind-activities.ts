@@ -1,12 +1,9 @@
-// The room's verbs as Temporal activities: a heartbeat while they run, cancellation passed on, errors mapped once.
-import { withHeartbeat } from '../heartbeat';
+// A backend's verbs as Temporal activities: a heartbeat while they run, cancellation passed on, errors mapped once.
+import type { Backend, CallOptions, KindBackend } from './backend';
 import { toApplicationFailure } from './errors';
-import type { PostgresBackend } from './index';
-import type { CallOptions } from './session';
+import { withHeartbeat } from './heartbeat';
 
-type Verb<Request> = (request: Request, options?: CallOptions) => Promise<void>;
-
-function activity<Request>(verb: Verb<Request>): (request: Request) => Promise<void> {
+function activity<Request>(verb: (request: Request, options?: CallOptions) => Promise<void>): (request: Request) => Promise<void> {
   return async (request) => {
     try {
       await withHeartbeat((signal) => verb(request, { signal }));
@@ -16,7 +13,7 @@ function activity<Request>(verb: Verb<Request>): (request: Request) => Promise<v
   };
 }
 
-export function createPostgresActivities(backend: PostgresBackend) {
+export function createKindActivities(backend: Pick<KindBackend, keyof Backend>) {
   return {
     provision: activity(backend.provision),
     claimWarm: activity(backend.claimWarm),
