@@ -54,6 +54,12 @@ export function placePostgres(options: { home: string; name: string }): Postgres
   return { binFolder, dataDir, user, movedTo: binariesReachable && dataDir === inHome ? undefined : outside };
 }
 
+/** The same user for a server that could run as root and should not; undefined when we are not root, or when it cannot reach the folder. */
+export function userBelow(folder: string): OsUser | undefined {
+  const user = postgresUser();
+  return user && canReach(folder, user) ? user : undefined;
+}
+
 export function systemFolderOf(home: string): string {
   return join(SYSTEM_FOLDER, createHash('sha256').update(realpathSync(home)).digest('hex').slice(0, 12));
 }
