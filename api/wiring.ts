@@ -5,7 +5,7 @@ import { buildInfo } from '../shared/buildinfo';
 import { JwtSigner, Keyring } from '../shared/crypto';
 import { createPool } from '../shared/db';
 import type { Logger } from '../shared/logctx';
-import { type BackendConfig, loadBackends, watchPlans } from '../shared/plans';
+import { type BackendsFile, loadBackends, watchPlans } from '../shared/plans';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
 import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
@@ -14,11 +14,20 @@ import { ProcessRateLimiter } from './http/ratelimit';
 import { contextInterceptor } from './lifecycle/context';
 import { TemporalLifecycle } from './lifecycle/temporal';
 import { PgResourceStore } from './projection/pgstore';
+import type { PublicAddress } from './projection/connections';
 import { createSecretReader, type PublicAddresses } from './projection/secrets';
 import { PgChangeFeed } from './projection/waiter';
 import { SERVICE } from './routes/ops';
 
-const POSTGRES_PORT = 5432;
+const USUAL_PORTS: Readonly<Record<string, number>> = {
+  postgres: 5432,
+  postgresql: 5432,
+  redis: 6379,
+  mongodb: 27017,
+  nats: 4222,
+  http: 80,
+  https: 443,
+};
 const GRPC_UNAVAILABLE = 14;
 
 export interface WiredApi {
@@ -29,16 +38,25 @@ export interface WiredApi {
   close(): Promise<void>;
 }
 
-/** Host and port of each backend, out of its admin url; the url itself goes no further. @throws ConfigError */
-export function publicAddresses(backends: readonly BackendConfig[], env: NodeJS.ProcessEnv): PublicAddresses {
-  const addresses = new Map<string, { host: string; port: number }>();
+/**
+ * Where tenants reach each backend: its host, its public url, or else its admin url, of which nothing but scheme, host and port is taken.
+ * @throws ConfigError
+ */
+export function publicAddresses({ hosts, backends }: BackendsFile, env: NodeJS.ProcessEnv): PublicAddresses {
+  const addresses = new Map<string, PublicAddress>();
   for (const backend of backends) {
-    const text = env[backend.adminUrlEnv];
+    const host = hosts.find(({ name }) => name === backend.host);
+    if (host !== undefined) {
+      addresses.set(backend.name, { protocol: '', host: host.address, port: 0 });
+      continue;
+    }
+    const text = backend.publicUrl ?? (backend.adminUrlEnv === null ? undefined : env[backend.adminUrlEnv]);
     // A backend that is not configured disables itself alone; the worker says so.
     if (text === undefined || text === '') continue;
     if (!URL.canParse(text)) throw new ConfigError(`${backend.adminUrlEnv}: is not a URL`);
-    const url = new URL(text);
-    addresses.set(backend.name, { host: url.hostname, port: url.port === '' ? POSTGRES_PORT : Number(url.port) });
+    const { protocol, hostname, port } = new URL(text);
+    const scheme = protocol.slice(0, -1);
+    addresses.set(backend.name, { protocol: scheme, host: hostname, port: port === '' ? (USUAL_PORTS[scheme] ?? 0) : Number(port) });
   }
   return addresses;
 }

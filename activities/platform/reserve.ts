@@ -14,8 +14,8 @@ export interface ReserveDependencies {
   pool: pg.Pool;
   keyring: Keyring;
   installationId: string;
-  /** Which template warm items must have been made from. */
-  poolTemplate: string;
+  /** Which template the warm items of a kind must have been made from; none for a kind without a pool. */
+  poolTemplates: Partial<Record<ResourceKind, string>>;
   notify: (resourceId: string) => void;
 }
 
@@ -167,7 +167,7 @@ SELECT ${RESOURCE_COLUMNS} FROM inserted`;
 // Slots are counted by rows, never by what a backend or Temporal lists.
 const CANDIDATES = `
 SELECT b.name, b.region, b.engine, b.host_name AS "hostName", b.capacity, b.weight, slots.held,
-       b.drained OR coalesce(h.drained, false) AS drained, b.ready AND coalesce(h.ready, true) AS ready
+       b.drained OR coalesce(h.drained, false) AS drained, b.ready AND (h.name IS NULL OR (h.ready AND h.checked_at > now() - interval '60 seconds')) AS ready
   FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
  CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
                       WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
@@ -179,7 +179,7 @@ async function candidatesFor(client: pg.Pool | pg.PoolClient, kind: ResourceKind
 
 /** Null when nothing was inserted: the row is there already, or no backend has more than `headroom` free slots. */
 async function insertResource(
-  { keyring, installationId, poolTemplate }: ReserveDependencies,
+  { keyring, installationId, poolTemplates }: ReserveDependencies,
   client: pg.Pool | pg.PoolClient,
   request: ReserveRequest,
   headroom: number,
@@ -226,7 +226,7 @@ async function insertResource(
       spec.notifyWebhook,
       keyring.encrypt(generatePassword(), `credential:${spec.resourceId}:1`),
       `lh${installationId}_${randomBase32(24)}`,
-      poolTemplate,
+      poolTemplates[spec.kind] ?? null,
       eventId,
       spec.actor.type,
       spec.actor.id,

@@ -8,6 +8,8 @@ import type { QuotaThresholds } from './quota';
 import type { BackendAddress } from './upkeep';
 
 export interface UpkeepBackend extends BackendAddress {
+  /** The host that its objects are on. Default null. */
+  hostName?: string | null;
   /** Null where the kind has no warm pool. */
   pool: { template: string; target: number } | null;
 }
@@ -38,7 +40,7 @@ interface Recurring {
 }
 
 function recurringOf(settings: UpkeepSettings): Recurring[] {
-  const backends = settings.backends.map(({ name, kind }) => ({ name, kind }));
+  const backends = settings.backends.map(({ name, kind, hostName = null }) => ({ name, kind, hostName }));
   const { measureIntervalMs, readOnlyAtPercent, suspendAtPercent, liftBelowPercent } = settings.quota;
   return [
     {

@@ -22,7 +22,7 @@ export function wireLimits(kind: ResourceKind, limits: StoredResource['limits'],
     case 'storage':
       return { storage_mb: limits.storageMb ?? UNLIMITED, ...life };
     case 'webhook':
-      return { requests_stored: limits.storageMb ?? UNLIMITED, ...life };
+      return { requests_stored: limits.requestsStored ?? UNLIMITED, ...life };
   }
 }
 

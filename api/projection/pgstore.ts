@@ -27,6 +27,14 @@ const ROW = `${RESOURCE_COLUMNS.replace(/\s+/g, ' ')
 const FINGERPRINT_WINDOW = '120 seconds';
 const READY_KINDS_MS = 1_000;
 
+interface CredentialColumns {
+  cred_version: number | null;
+  cred_username: string;
+  cred_password: string;
+  cred_issued: string | null;
+  connection_details: ResourceWithCredential['details'];
+}
+
 export class PgResourceStore implements ResourceStore {
   readonly #pool: pg.Pool;
   #readyKinds: { atMs: number; kinds: Promise<ReadonlySet<string>> } | null = null;
@@ -45,19 +53,23 @@ export class PgResourceStore implements ResourceStore {
   }
 
   async findWithCredential(id: string): Promise<ResourceWithCredential | null> {
-    const rows = await this.#rows<StoredResource & { cred_version: number | null; cred_username: string; cred_password: string }>(
+    const rows = await this.#rows<StoredResource & CredentialColumns>(
       'resource_credential',
-      `SELECT ${ROW}, c.version AS cred_version, c.username AS cred_username, c.password_encrypted AS cred_password
+      `SELECT ${ROW}, c.version AS cred_version, c.username AS cred_username, c.password_encrypted AS cred_password,
+              c.issued_encrypted AS cred_issued, d.details AS connection_details
          FROM resources r LEFT JOIN resource_credentials c ON c.resource_id = r.id AND c.version = r.credential_version
+              LEFT JOIN resource_connections d ON d.resource_id = r.id
         WHERE r.id = $1`,
       [id],
     );
     const row = rows[0];
     if (row === undefined) return null;
-    const { cred_version, cred_username, cred_password, ...resource } = row;
+    const { cred_version, cred_username, cred_password, cred_issued, connection_details, ...resource } = row;
     const credential: StoredCredential | null =
-      cred_version === null ? null : { version: cred_version, username: cred_username, password_encrypted: cred_password };
-    return { resource, credential };
+      cred_version === null
+        ? null
+        : { version: cred_version, username: cred_username, password_encrypted: cred_password, issued_encrypted: cred_issued };
+    return { resource, credential, details: connection_details };
   }
 
   async list(filter: ListFilter, page: { limit: number; after: { createdKey: string; id: string } | null }): Promise<ListPage> {
@@ -127,7 +139,9 @@ export class PgResourceStore implements ResourceStore {
   readyKinds(): Promise<ReadonlySet<string>> {
     const nowMs = Date.now();
     if (this.#readyKinds !== null && nowMs - this.#readyKinds.atMs < READY_KINDS_MS) return this.#readyKinds.kinds;
-    const kinds = this.#rows<{ kind: string }>('ready_kinds', 'SELECT DISTINCT kind FROM backends WHERE ready AND NOT drained', []).then(
+    const kinds = this.#rows<{ kind: string }>('ready_kinds', `SELECT DISTINCT b.kind FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
+        WHERE b.ready AND NOT b.drained
+          AND (h.name IS NULL OR (h.ready AND NOT h.drained AND h.checked_at > now() - interval '60 seconds'))`, []).then(
       (rows) => new Set(rows.map((row) => row.kind)),
     );
     this.#readyKinds = { atMs: nowMs, kinds };

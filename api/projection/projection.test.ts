@@ -26,12 +26,13 @@ describe('items', () => {
 
 describe('secrets', () => {
   const failures: string[] = [];
-  const addresses = new Map([['postgres-tenants', { host: '::1', port: 1 }]]);
+  const addresses = new Map([['postgres-tenants', { protocol: 'postgres', host: '::1', port: 1 }]]);
   const reader = createSecretReader({ keyring, addresses, onFailure: (message) => failures.push(message) });
   const credential = (password: string, version = 1) => ({
     version,
     username: 'u',
     password_encrypted: keyring.encrypt(password, `credential:${RESOURCE_ID}:${version}`),
+    issued_encrypted: null,
   });
 
   it('makes a url that a driver reads back', () => {
@@ -39,8 +40,8 @@ describe('secrets', () => {
       fc.property(fc.string({ minLength: 1, unit: 'binary' }), (password) => {
         const url = new URL(
           reader
-            .connectionUrl({ resource: aRow({ backend_name: 'postgres-tenants' }), credential: credential(password) })
-            .replace('::1', '[::1]'),
+            .connection({ resource: aRow({ backend_name: 'postgres-tenants' }), credential: credential(password), details: null })
+            .connection_url.replace('::1', '[::1]'),
         );
         expect(decodeURIComponent(url.password)).toBe(password);
       }),
@@ -49,9 +50,9 @@ describe('secrets', () => {
 
   it('fails loudly on another row’s secret, an unknown backend, or none', () => {
     const other = { ...credential('x'), version: 2 };
-    expect(() => reader.connectionUrl({ resource: aRow(), credential: other })).toThrow('cannot be read');
-    expect(() => reader.connectionUrl({ resource: aRow({ backend_name: 'gone' }), credential: credential('x') })).toThrow('cannot be read');
-    expect(() => reader.connectionUrl({ resource: aRow(), credential: null })).toThrow('cannot be read');
+    expect(() => reader.connection({ resource: aRow(), credential: other, details: null })).toThrow('cannot be read');
+    expect(() => reader.connection({ resource: aRow({ backend_name: 'gone' }), credential: credential('x'), details: null })).toThrow('cannot be read');
+    expect(() => reader.connection({ resource: aRow(), credential: null, details: null })).toThrow('cannot be read');
     expect(failures).toHaveLength(3);
   });
 });

@@ -1,19 +1,20 @@
-// Opens what is stored encrypted, and makes the connection url of it.
+// Opens what is stored encrypted, and makes of it what clients connect with.
+import { z } from 'zod';
 import type { Keyring } from '../../shared/crypto';
-import type { ResourceKind } from '../../shared/resourcetype';
 import { ApiError } from '../errors';
+import { type ConnectionFields, PRESENT_CONNECTION, type PublicAddress } from './connections';
 import type { ResourceWithCredential, StoredResource } from './store';
 
 /** Where the outside reaches a backend; by the backend's name. */
-export type PublicAddresses = ReadonlyMap<string, { host: string; port: number }>;
+export type PublicAddresses = ReadonlyMap<string, PublicAddress>;
 
 export interface SecretReader {
   token(row: Pick<StoredResource, 'id' | 'token_encrypted'>): string;
   /** @throws ApiError internal_error when it cannot be opened or its backend is not configured here */
-  connectionUrl(found: ResourceWithCredential): string;
+  connection(found: ResourceWithCredential): ConnectionFields;
 }
 
-const SCHEME: Partial<Record<ResourceKind, string>> = { postgres: 'postgres', vector: 'postgres' };
+const issuedSecrets = z.record(z.string(), z.string());
 
 export function createSecretReader(options: {
   keyring: Keyring;
@@ -33,14 +34,21 @@ export function createSecretReader(options: {
   };
   return {
     token: (row) => open(row.token_encrypted, `token:${row.id}`, row.id),
-    connectionUrl({ resource, credential }) {
+    connection({ resource, credential, details }) {
+      const { id } = resource;
       const address = options.addresses.get(resource.backend_name);
-      const scheme = SCHEME[resource.kind];
-      if (address === undefined || scheme === undefined) throw fail('backend has no public address', resource.id);
-      if (credential === null) throw fail('resource has no stored credential', resource.id);
-      const password = open(credential.password_encrypted, `credential:${resource.id}:${credential.version}`, resource.id);
-      const user = `${encodeURIComponent(credential.username)}:${encodeURIComponent(password)}`;
-      return `${scheme}://${user}@${address.host}:${address.port}/${encodeURIComponent(resource.object_name)}`;
+      const present = PRESENT_CONNECTION[resource.kind];
+      if (address === undefined || present === undefined) throw fail('backend has no public address', id);
+      if (credential === null) throw fail('resource has no stored credential', id);
+      const { version, username, issued_encrypted: issued } = credential;
+      const password = open(credential.password_encrypted, `credential:${id}:${version}`, id);
+      return present({
+        resource,
+        credential: { version, username, password },
+        issued: issued === null ? null : issuedSecrets.parse(JSON.parse(open(issued, `issued:${id}:${version}`, id))),
+        details: details ?? {},
+        address,
+      });
     },
   };
 }

@@ -16,12 +16,16 @@ export interface StoredCredential {
   version: number;
   username: string;
   password_encrypted: string;
+  /** What the provider itself issued; null where it issues nothing, or not yet. */
+  issued_encrypted: string | null;
 }
 
 export interface ResourceWithCredential {
   resource: StoredResource;
   /** null until `reserve` has stored it. */
   credential: StoredCredential | null;
+  /** What provisioning decided; null where it decides nothing, or not yet. */
+  details: Record<string, string | number | boolean | null> | null;
 }
 
 export interface ApiKeyRecord {

@@ -65,7 +65,7 @@ export async function provisionBody(found: ResourceWithCredential, access: 'read
     id: resource.id,
     token,
     name: resource.name,
-    ...(access === 'ready' ? { connection_url: context.deps.secrets.connectionUrl(found) } : {}),
+    ...(access === 'ready' ? context.deps.secrets.connection(found) : {}),
     tier: resource.tier,
     env: resource.env,
     limits: wireLimits(resource.kind, resource.limits, leaseLength(resource)),

@@ -1,6 +1,6 @@
 // From a valid request and the caller's plan to what the workflow is started with. Pure.
 import { connectionsLimit, formatDuration, type Plan, type Plans, parseDurationMs, storageLimitMb } from '../../shared/plans';
-import type { ReservationQuota, ResourceKind, ResourceLimits, ResourceSpec } from '../../shared/resourcetype';
+import type { ReservationQuota, ResourceKind, ResourceLimits, ResourceOptions, ResourceSpec } from '../../shared/resourcetype';
 import { actorOf, ownerOf, type TenantCaller, tierOf } from '../auth/caller';
 import { ApiError } from '../errors';
 import type { ProvisionInput } from '../schemas/provision';
@@ -41,11 +41,17 @@ export function ttlFor(text: string | undefined, plan: Plan, minimumMs: number):
 /** In a spec, absent means unlimited; in a plan, -1 does. */
 export function limitsFor(plan: Plan, kind: ResourceKind): ResourceLimits {
   const size = storageLimitMb(plan, kind);
-  const connections = connectionsLimit(plan, kind);
-  return {
-    ...(size === UNLIMITED ? {} : kind === 'redis' ? { memoryMb: size } : { storageMb: size }),
-    ...(connections === UNLIMITED ? {} : { connections }),
-  };
+  const limits: ResourceLimits = { connections: connectionsLimit(plan, kind) };
+  if (kind === 'redis') Object.assign(limits, { memoryMb: size, commandsPerDay: plan.redisCommandsPerDay });
+  else if (kind === 'webhook') limits.requestsStored = size;
+  else limits.storageMb = size;
+  if (kind === 'mongodb') limits.opsPerMinute = plan.mongodbOpsPerMinute;
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== UNLIMITED));
+}
+
+/** What the schema of the kind lets through, and nothing where the caller chose nothing. */
+function optionsFor({ dimensions, engine }: ProvisionInput): ResourceOptions {
+  return { ...(dimensions === undefined ? {} : { dimensions }), ...(engine === undefined ? {} : { engine }) };
 }
 
 export function quotaFor(plan: Plan, kind: ResourceKind, exempt: boolean): ReservationQuota {
@@ -82,6 +88,7 @@ export function draftSpec({ kind, input, caller, plans, loopbackExempt, requestI
     owner: ownerOf(caller),
     policy: plans.policyFor(tierOf(caller)),
     limits: limitsFor(plan, kind),
+    options: optionsFor(input),
     quota: quotaFor(plan, kind, caller.type === 'anonymous' && caller.address.loopback && loopbackExempt),
     ttlMs,
     labels: input.labels ?? {},

@@ -183,7 +183,7 @@ function rotateRoute(deps: ApiDeps): Route {
         ok: true,
         id: resource.id,
         status: resource.status,
-        ...(done.applied ? { connection_url: deps.secrets.connectionUrl(done.found) } : {}),
+        ...(done.applied ? deps.secrets.connection(done.found) : {}),
         previous_valid_until: done.applied ? (resource.retiring_until?.toISOString() ?? null) : null,
       };
       return reply(deps, done, body);

@@ -139,7 +139,7 @@ function credentialsRoute(deps: ApiDeps): Route {
       const found = await deps.store.findWithCredential(row.id);
       if (found === null || isInactive(found.resource.status)) throw inactiveError(found?.resource ?? row) ?? notReady();
       if (found.resource.status === 'pending') throw notReady();
-      const connectionUrl = deps.secrets.connectionUrl(found);
+      const connection = deps.secrets.connection(found);
       const { resource } = found;
       await audit(deps, {
         caller,
@@ -158,7 +158,7 @@ function credentialsRoute(deps: ApiDeps): Route {
         env: resource.env,
         status: resource.status,
         expires_at: resource.expires_at?.toISOString() ?? null,
-        connection_url: connectionUrl,
+        ...connection,
         previous_valid_until: resource.retiring_until?.toISOString() ?? null,
       };
       return { status: 200, body };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ErrorCode } from '../../shared/errors';
 import { RESOURCE_STATUSES } from '../../shared/resourcestatus';
 import type { ResourceKind } from '../../shared/resourcetype';
+import { CONNECTION_SHAPES } from './connection';
 import { envField, idField, labelsField, nameField, notifyWebhookField, ttlField } from './fields';
 
 const common = {
@@ -113,7 +114,7 @@ function acceptedShape(kind: ResourceKind) {
 }
 
 export function provisionAnswer(kind: ResourceKind) {
-  return z.object({ ...acceptedShape(kind), token: idField, connection_url: z.string() });
+  return z.object({ ...acceptedShape(kind), token: idField, ...CONNECTION_SHAPES[kind] });
 }
 
 export function provisionAccepted(kind: ResourceKind) {

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../shared/errors';
 import { RESOURCE_STATUSES } from '../../shared/resourcestatus';
 import { RESOURCE_KINDS } from '../../shared/resourcetype';
 import { ApiError } from '../errors';
+import { connectionShapeOfAny } from './connection';
 import { isPlainText, labelsField, nameField, reasonField, ttlField } from './fields';
 import { timestamp } from './provision';
 
@@ -78,6 +79,7 @@ export const credentialsAnswer = z.object({
   env: z.string(),
   status: z.enum(RESOURCE_STATUSES),
   expires_at: timestamp.nullable(),
+  ...connectionShapeOfAny,
   connection_url: z.string(),
   previous_valid_until: timestamp.nullable(),
 });
@@ -93,7 +95,8 @@ export const rotateAnswer = z.object({
   ok,
   id: z.uuid(),
   status: z.enum(RESOURCE_STATUSES),
-  connection_url: z.string().optional().meta({ description: 'Absent in a 202: the new credentials are not applied yet.' }),
+  ...connectionShapeOfAny,
+  connection_url: z.string().optional().meta({ description: 'Absent in a 202, like all credentials: they are not applied yet.' }),
   previous_valid_until: timestamp.nullable(),
 });
 export const deleteAnswer = z.object({ ok, id: z.uuid(), message: z.string(), status: z.literal('deleting') });

@@ -99,8 +99,9 @@ export class FakeStore implements ResourceStore {
       version,
       username: `${resource.object_name}_${version}`,
       password_encrypted: keyring.encrypt('pass/word', `credential:${id}:${version}`),
+      issued_encrypted: null,
     };
-    return { resource, credential };
+    return { resource, credential, details: null };
   }
   async list(filter: Parameters<ResourceStore['list']>[0], page: Parameters<ResourceStore['list']>[1]) {
     const items = this.rows.filter((row) => filter.teamId === null || row.team_id === filter.teamId);
@@ -208,7 +209,7 @@ export function fakeApp(
     feed: parts.feed ?? silentFeed,
     secrets: createSecretReader({
       keyring,
-      addresses: new Map([['postgres-tenants', { host: 'db.test', port: 5433 }]]),
+      addresses: new Map([['postgres-tenants', { protocol: 'postgres', host: 'db.test', port: 5433 }]]),
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),
     jwt,

@@ -1,11 +1,26 @@
-// Reads backends.yaml: which servers resources may be placed on.
+// Reads backends.yaml: the machines that run processes for tenants, and the servers that resources may be placed on.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { PLAN_KINDS, type PlanKind } from './types';
 import { parseYamlFile } from './yamlfile';
+
+/** A machine that runs processes for tenants. */
+export interface HostConfig {
+  name: string;
+  region: string;
+  /** Where tenants reach its ports. */
+  address: string;
+  firstPort: number;
+  lastPort: number;
+  /** A drained host takes nothing new. */
+  drained: boolean;
+}
+
+export type QueueEngineName = 'nats' | 'rabbitmq' | 'kafka';
 
 export interface BackendConfig {
   name: string;
-  kind: 'postgres';
+  kind: PlanKind;
   region: string;
   /** How many resources it may hold. */
   capacity: number;
@@ -13,45 +28,94 @@ export interface BackendConfig {
   weight: number;
   /** A drained backend takes nothing new. */
   drained: boolean;
-  /** Name of the environment variable that holds the admin url; the url itself is in no file. */
-  adminUrlEnv: string;
+  /** The host that runs a process for each resource; null = a server that resources share, reached by `adminUrlEnv`. */
+  host: string | null;
+  /** Name of the environment variable that holds the admin url; the url itself is in no file. Null for what runs on a host. */
+  adminUrlEnv: string | null;
+  /** Where tenants reach it, if not where the admin url says. */
+  publicUrl: string | null;
+  /** queue only. */
+  engine: QueueEngineName | null;
   isolation?: 'strict' | 'weak_allowed';
+  /** What the kind's own page in docs/kinds names. */
+  options: Readonly<Record<string, string | number | boolean>>;
 }
 
-const backendSchema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, { message: 'a backend name is lower-case letters, digits and -' }),
-  kind: z.enum(['postgres']),
+export interface BackendsFile {
+  hosts: HostConfig[];
+  backends: BackendConfig[];
+}
+
+const nameSchema = (what: string) =>
+  z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, { message: `a ${what} name is lower-case letters, digits and -` });
+
+const hostSchema = z.strictObject({
+  name: nameSchema('host'),
   region: z.string().min(1),
-  capacity: z.int().min(0),
-  weight: z.number().min(0),
+  address: z.string().min(1),
+  ports: z
+    .string()
+    .regex(/^\d{4,5}-\d{4,5}$/, { message: 'must be a range such as 42000-42999' })
+    .transform((text) => text.split('-').map(Number) as [number, number])
+    .refine(([first, last]) => first >= 1024 && last >= first && last <= 65_535, { message: 'must rise, within 1024 to 65535' }),
   drained: z.boolean().default(false),
-  admin_url_env: z.string().regex(/^[A-Z][A-Z0-9_]*$/, { message: 'must be the name of an environment variable, not a url' }),
-  isolation: z.enum(['strict', 'weak_allowed']).optional(),
 });
 
-const fileSchema = z.strictObject({
-  backends: z.array(backendSchema).superRefine((backends, context) => {
-    const names = new Set<string>();
-    for (const [index, backend] of backends.entries()) {
-      if (names.has(backend.name)) context.addIssue({ code: 'custom', path: [index, 'name'], message: 'is there twice' });
-      names.add(backend.name);
+const backendSchema = z
+  .strictObject({
+    name: nameSchema('backend'),
+    kind: z.enum(PLAN_KINDS),
+    region: z.string().min(1),
+    capacity: z.int().min(0),
+    weight: z.number().min(0),
+    drained: z.boolean().default(false),
+    host: z.string().optional(),
+    admin_url_env: z
+      .string()
+      .regex(/^[A-Z][A-Z0-9_]*$/, { message: 'must be the name of an environment variable, not a url' })
+      .optional(),
+    public_url: z.url().optional(),
+    engine: z.enum(['nats', 'rabbitmq', 'kafka']).optional(),
+    isolation: z.enum(['strict', 'weak_allowed']).optional(),
+    options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  })
+  .superRefine((backend, context) => {
+    const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if ((backend.host === undefined) === (backend.admin_url_env === undefined)) issue('host', 'give either host or admin_url_env');
+    if ((backend.kind === 'queue') !== (backend.engine !== undefined)) issue('engine', 'is for kind queue, and needed there');
+  });
+
+const fileSchema = z
+  .strictObject({ hosts: z.array(hostSchema).default([]), backends: z.array(backendSchema) })
+  .superRefine(({ hosts, backends }, context) => {
+    for (const [list, entries] of Object.entries({ hosts, backends })) {
+      const names = new Set<string>();
+      for (const [index, { name }] of entries.entries()) {
+        if (names.has(name)) context.addIssue({ code: 'custom', path: [list, index, 'name'], message: 'is there twice' });
+        names.add(name);
+      }
     }
-  }),
-});
+    for (const [index, { host }] of backends.entries()) {
+      if (host === undefined || hosts.some(({ name }) => name === host)) continue;
+      context.addIssue({ code: 'custom', path: ['backends', index, 'host'], message: `there is no host ${host}` });
+    }
+  });
 
 /**
- * Reads the backends.
+ * Reads hosts and backends.
  * @throws Error with the one line `backends.yaml:<line>: <key path>: <reason>`
  */
-export function loadBackends(path: string): BackendConfig[] {
-  return parseYamlFile(path, readFileSync(path, 'utf8'), fileSchema).backends.map((backend) => ({
-    name: backend.name,
-    kind: backend.kind,
-    region: backend.region,
-    capacity: backend.capacity,
-    weight: backend.weight,
-    drained: backend.drained,
-    adminUrlEnv: backend.admin_url_env,
-    ...(backend.isolation ? { isolation: backend.isolation } : {}),
-  }));
+export function loadBackends(path: string): BackendsFile {
+  const file = parseYamlFile(path, readFileSync(path, 'utf8'), fileSchema);
+  return {
+    hosts: file.hosts.map(({ ports: [firstPort, lastPort], ...host }) => ({ ...host, firstPort, lastPort })),
+    backends: file.backends.map(({ admin_url_env, public_url, isolation, ...backend }) => ({
+      ...backend,
+      host: backend.host ?? null,
+      engine: backend.engine ?? null,
+      adminUrlEnv: admin_url_env ?? null,
+      publicUrl: public_url ?? null,
+      ...(isolation === undefined ? {} : { isolation }),
+    })),
+  };
 }

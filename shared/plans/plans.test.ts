@@ -229,17 +229,35 @@ describe('watchPlans', () => {
 
 describe('backends.yaml', () => {
   it('names the tenants’ server', () => {
-    expect(loadBackends(join(ROOT, 'backends.yaml'))).toEqual([
-      {
-        name: 'postgres-tenants',
-        kind: 'postgres',
-        region: 'local',
-        capacity: 2000,
-        weight: 1,
-        drained: false,
-        adminUrlEnv: 'LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL',
-      },
-    ]);
+    expect(loadBackends(join(ROOT, 'backends.yaml')).backends).toContainEqual({
+      name: 'postgres-tenants',
+      kind: 'postgres',
+      region: 'local',
+      capacity: 2000,
+      weight: 1,
+      drained: false,
+      host: null,
+      engine: null,
+      publicUrl: null,
+      options: {},
+      adminUrlEnv: 'LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL',
+    });
+  });
+
+  it('reads hosts, and refuses ports and references that cannot be', () => {
+    const host = (ports: string) => `hosts:\n  - { name: host-a, region: r, address: 127.0.0.1, ports: "${ports}" }\n`;
+    const backend = (more: string) => `backends:\n  - { name: a, kind: redis, region: r, capacity: 1, weight: 1, ${more} }\n`;
+    const load = (text: string) => loadBackends(write('backends.yaml', text));
+    expect(load(host('42000-42999') + backend('host: host-a'))).toMatchObject({
+      hosts: [{ name: 'host-a', firstPort: 42_000, lastPort: 42_999, drained: false }],
+      backends: [{ host: 'host-a', adminUrlEnv: null }],
+    });
+    for (const ports of ['42999-42000', '80-90', '42000', '60000-70000'])
+      expect(() => load(host(ports) + backend('host: host-a'))).toThrow(/^backends\.yaml:2: hosts\.0\.ports: /);
+    expect(() => load(backend('host: host-b'))).toThrow('there is no host host-b');
+    expect(() => load(backend('engine: nats, admin_url_env: A'))).toThrow('engine: is for kind queue');
+    expect(() => load(backend('weight2: 1'))).toThrow('unknown key');
+    expect(() => load(host('42000-42999') + backend('host: host-a, admin_url_env: A'))).toThrow('give either host or admin_url_env');
   });
 
   it('refuses a url, an unknown key, a kind it does not know and a name twice', () => {
@@ -249,6 +267,6 @@ describe('backends.yaml', () => {
     expect(message(entry('admin_url_env: A, colour: red'))).toThrow('backends.yaml:2: backends.0.colour: unknown key');
     expect(message(entry('admin_url_env: A, isolation: none'))).toThrow(/^backends\.yaml:2: backends\.0\.isolation: /);
     expect(message(entry('admin_url_env: A') + entry('admin_url_env: B'))).toThrow('backends.yaml:3: backends.1.name: is there twice');
-    expect(message(entry('admin_url_env: A, isolation: weak_allowed'))()).toMatchObject([{ isolation: 'weak_allowed' }]);
+    expect(message(entry('admin_url_env: A, isolation: weak_allowed'))()).toMatchObject({ backends: [{ isolation: 'weak_allowed' }] });
   });
 });

@@ -1,8 +1,8 @@
-// Keeps the table of backends true: what backends.yaml lists, and which of them can take resources right now.
+// Keeps the tables of hosts and backends true: what backends.yaml lists, and which of them can take resources right now.
 import type pg from 'pg';
-import type { PostgresBackend } from '../../activities/postgres';
-import type { Logger } from '../../shared/logctx';
-import type { BackendConfig } from '../../shared/plans';
+import type { KindBackend, KindLogger } from '../../activities/backend';
+import type { BackendConfig, BackendsFile, HostConfig } from '../../shared/plans';
+import type { ResourceKind } from '../../shared/resourcetype';
 
 const WATCH_INTERVAL_MS = 15_000;
 
@@ -12,32 +12,52 @@ export interface BackendWatch {
 
 export interface BackendWatchDependencies {
   pool: pg.Pool;
-  backend: PostgresBackend;
-  configs: BackendConfig[];
-  hasSecret: (config: BackendConfig) => boolean;
-  logger: Logger;
+  kinds: ReadonlyMap<ResourceKind, KindBackend>;
+  /** Those that this process looks after. */
+  configs: readonly BackendConfig[];
+  /** The host whose worker this is. */
+  host?: HostConfig;
+  logger: KindLogger;
 }
 
 /** One that is no longer listed takes nothing new; what lives on it stays. `drained` in the table is an operator's and wins. */
-export async function mirrorBackends(pool: pg.Pool, configs: BackendConfig[]): Promise<void> {
-  for (const config of configs) {
+export async function mirrorBackends(pool: pg.Pool, { hosts, backends }: BackendsFile): Promise<void> {
+  for (const host of hosts) {
     await pool.query(
-      `INSERT INTO backends AS known (name, kind, region, capacity, weight, drained) VALUES ($1, $2, $3, $4, $5, $6)
-       ON CONFLICT (name) DO UPDATE SET kind = $2, region = $3, capacity = $4, weight = $5, drained = known.drained OR $6`,
-      [config.name, config.kind, config.region, config.capacity, Math.max(1, Math.round(config.weight)), config.drained],
+      `INSERT INTO hosts AS known (name, region, address, first_port, last_port, drained) VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (name) DO UPDATE SET region = $2, address = $3, first_port = $4, last_port = $5, drained = known.drained OR $6`,
+      [host.name, host.region, host.address, host.firstPort, host.lastPort, host.drained],
+    );
+  }
+  for (const config of backends) {
+    await pool.query(
+      `INSERT INTO backends AS known (name, kind, region, capacity, weight, drained, host_name, engine) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+       ON CONFLICT (name) DO UPDATE SET kind = $2, region = $3, capacity = $4, weight = $5, drained = known.drained OR $6, host_name = $7, engine = $8`,
+      [
+        config.name,
+        config.kind,
+        config.region,
+        config.capacity,
+        Math.max(1, Math.round(config.weight)),
+        config.drained,
+        config.host,
+        config.engine,
+      ],
     );
   }
   await pool.query('UPDATE backends SET ready = false, last_error = $2 WHERE name <> ALL ($1)', [
-    configs.map((config) => config.name),
+    backends.map(({ name }) => name),
     'not in backends.yaml any more',
   ]);
 }
 
 /** Prepares and probes each backend, then looks again every 15 s. Resolves after the first look. */
 export async function watchBackends(dependencies: BackendWatchDependencies): Promise<BackendWatch> {
-  const probed = new Set<string>();
   const look = async () => {
-    for (const config of dependencies.configs) await lookAt(dependencies, config, probed);
+    const { pool, host, configs } = dependencies;
+    if (host !== undefined) await pool.query('UPDATE hosts SET ready = true, checked_at = now() WHERE name = $1', [host.name]);
+    // Side by side: one that hangs makes no other wait.
+    await Promise.all(configs.map((config) => lookAt(dependencies, config)));
   };
   await look();
   let busy = false;
@@ -53,12 +73,15 @@ export async function watchBackends(dependencies: BackendWatchDependencies): Pro
   return { stop: () => clearInterval(timer) };
 }
 
-async function lookAt(dependencies: BackendWatchDependencies, config: BackendConfig, probed: Set<string>): Promise<void> {
-  const { pool, logger } = dependencies;
+async function lookAt(dependencies: BackendWatchDependencies, config: BackendConfig): Promise<void> {
+  const { pool, logger, kinds } = dependencies;
   let serverVersion: string | null = null;
   let problem: string | null = null;
   try {
-    serverVersion = await check(dependencies, config, probed);
+    const kind = kinds.get(config.kind);
+    if (kind === undefined) throw new Error(`this process has no ${config.kind}`);
+    await kind.prepareServer(config.name);
+    serverVersion = await kind.serverVersion(config.name);
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
@@ -71,24 +94,4 @@ async function lookAt(dependencies: BackendWatchDependencies, config: BackendCon
   if (rows[0]?.changed !== true) return;
   if (problem === null) logger.info('backend is ready', { backend: config.name, server_version: serverVersion });
   else logger.error('backend takes no resources', { backend: config.name, error: problem });
-}
-
-async function check(
-  { backend, hasSecret, logger }: BackendWatchDependencies,
-  config: BackendConfig,
-  probed: Set<string>,
-): Promise<string> {
-  if (!hasSecret(config)) throw new Error(`set ${config.adminUrlEnv} to the admin url of ${config.name}`);
-  await backend.prepareServer(config.name);
-  if (!probed.has(config.name)) {
-    const report = await backend.probeIsolation(config.name);
-    if (!report.strict) {
-      const breach = report.refusedDetails.find((tried) => !tried.refused);
-      const words = `a tenant got into database ${breach?.database ?? '?'}: ${breach?.detail ?? 'see docs/kinds/postgres.md'}`;
-      if (config.isolation !== 'weak_allowed') throw new Error(`${words}; fix pg_hba.conf, or allow it with isolation: weak_allowed`);
-      logger.warn('backend isolates weakly, as its configuration allows', { backend: config.name, error: words });
-    }
-    probed.add(config.name);
-  }
-  return await backend.serverVersion(config.name);
 }

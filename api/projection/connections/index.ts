@@ -1,0 +1,10 @@
+// What clients connect with, for each kind. Pure: secrets come in decrypted.
+import type { ResourceKind } from '../../../shared/resourcetype';
+import { presentPostgres } from './postgres';
+import type { PresentConnection } from './types';
+
+export type { ConnectionFields, ConnectionInput, PublicAddress } from './types';
+
+export const PRESENT_CONNECTION: Readonly<Partial<Record<ResourceKind, PresentConnection>>> = {
+  postgres: presentPostgres,
+};

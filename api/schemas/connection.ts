@@ -1,0 +1,51 @@
+// What each kind adds to an answer that hands out credentials (contract section 2).
+import { z } from 'zod';
+import type { ResourceKind } from '../../shared/resourcetype';
+
+const connection_url = z.string().meta({ description: 'Works as it stands in the field’s own driver.' });
+
+const queueCredentials = z.object({
+  auth_mode: z.enum(['isolated', 'legacy_open']),
+  nats_jwt: z.string().optional(),
+  nats_nkey: z.string().optional().meta({ description: 'The seed of the user’s key.' }),
+  creds_file: z.string().optional().meta({ description: 'What NATS clients read as a credentials file.' }),
+  username: z.string().optional(),
+  password: z.string().optional(),
+  key_id: z.string(),
+  expires_at: z.iso.datetime().optional(),
+});
+
+export const CONNECTION_SHAPES = {
+  postgres: { connection_url },
+  vector: { connection_url, extension: z.literal('pgvector'), dimensions: z.int().optional() },
+  redis: { connection_url, key_prefix: z.string().meta({ description: 'Keys must begin with it; empty on a server of one’s own.' }) },
+  mongodb: { connection_url },
+  queue: {
+    connection_url,
+    engine: z.enum(['nats', 'rabbitmq', 'kafka']),
+    subject_prefix: z.string().meta({ description: 'Subjects must begin with it; empty where the account is one’s own.' }),
+    auth_mode: z.enum(['isolated', 'legacy_open']),
+    credentials: queueCredentials,
+  },
+  storage: {
+    connection_url,
+    endpoint: z.string(),
+    region: z.string().optional(),
+    bucket: z.string(),
+    prefix: z.string(),
+    mode: z.enum(['dedicated-bucket', 'prefix-scoped', 'prefix-scoped-temporary', 'shared-master-key', 'broker']),
+    access_key_id: z.string().optional(),
+    secret_access_key: z.string().optional(),
+    session_token: z.string().optional(),
+    credentials_expire_at: z.iso.datetime().optional(),
+    presign_url: z.string().optional(),
+    agent_action: z.string().optional().meta({ description: 'use_presign_endpoint: there are no keys, sign each request there.' }),
+  },
+  webhook: { connection_url, receive_url: z.string() },
+} satisfies Record<ResourceKind, z.ZodRawShape>;
+
+/** Of any kind: for answers whose kind is not in the route. */
+export const connectionShapeOfAny = Object.assign(
+  {},
+  ...Object.values(CONNECTION_SHAPES).map((shape) => z.object(shape).partial().shape),
+) as z.ZodRawShape;

@@ -1,0 +1,29 @@
+// Which kinds this build can make, each with the function that assembles its room for a process.
+import type { KindBackend } from '../../../activities/backend';
+import { type PostgresBackend } from '../../../activities/postgres';
+import type { BackendConfig } from '../../../shared/plans';
+import { RESOURCE_KINDS, type ResourceKind } from '../../../shared/resourcetype';
+import { createPostgresKind } from './postgres';
+import type { CreateKind, KindParts } from './types';
+
+export type { KindParts } from './types';
+
+const KINDS: Readonly<Partial<Record<ResourceKind, CreateKind>>> = {
+  postgres: createPostgresKind,
+};
+
+/** A kind with items made ahead, which postgres and its like have. */
+export function hasPool(backend: KindBackend): backend is PostgresBackend {
+  return 'createWarmItem' in backend;
+}
+
+/** One room for each kind that has a backend among `backends`. */
+export function createKinds(parts: Omit<KindParts, 'backends'> & { backends: readonly BackendConfig[] }): Map<ResourceKind, KindBackend> {
+  const kinds = new Map<ResourceKind, KindBackend>();
+  for (const kind of RESOURCE_KINDS) {
+    const backends = parts.backends.filter((backend) => backend.kind === kind);
+    const create = KINDS[kind];
+    if (backends.length > 0 && create !== undefined) kinds.set(kind, create({ ...parts, backends }));
+  }
+  return kinds;
+}

@@ -1,0 +1,145 @@
+// What the worker and every host worker are made of: connections, the platform's ports for the kinds, metrics, an orderly end.
+import { Client, Connection } from '@temporalio/client';
+import { makeTelemetryFilterString, NativeConnection, Runtime, type Worker, type WorkerOptions } from '@temporalio/worker';
+import type pg from 'pg';
+import { Registry } from 'prom-client';
+import type { KindBackend, KindDependencies } from '../../activities/backend';
+import { createConnectionRecorder, createCredentialReader, createFence, createIssuedSecrets, createNameLock } from '../../activities/platform';
+import { createBackendSweep } from '../../activities/platform/sweep';
+import type { createUpkeepMetrics } from '../../activities/platform/upkeep';
+import { createMeter } from '../../activities/platform/usage';
+import { Keyring } from '../../shared/crypto';
+import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
+import { createLogger, type Logger, temporalLogger } from '../../shared/logctx';
+import { type BackendsFile, loadBackends, loadPlans, type Plans } from '../../shared/plans';
+import { findFreePort } from '../ports';
+import { mirrorBackends } from './backends';
+import type { WorkerConfig } from './config';
+import { activityContext } from './context';
+import { serveMetrics } from './metrics';
+
+/** Above the 12 s that the supervisor waits, activities would be cut off; below 2 s, most would not end. */
+const SHUTDOWN_GRACE = '9s';
+/** What still runs then is left to another worker; Temporal repeats it. */
+const SHUTDOWN_FORCE = '11s';
+
+/** Holders and waiters of names' locks; bookkeeping has connections of its own. */
+const LOCK_CONNECTIONS = 16;
+
+export interface WorkerProcess {
+  config: WorkerConfig;
+  logger: Logger;
+  registry: Registry;
+  pool: pg.Pool;
+  keyring: Keyring;
+  plans: Plans;
+  file: BackendsFile;
+  client: Client;
+  /** What every Temporal worker of the process is created with. */
+  workerOptions: Pick<
+    WorkerOptions,
+    | 'connection'
+    | 'namespace'
+    | 'shutdownGraceTime'
+    | 'shutdownForceTime'
+    | 'stickyQueueScheduleToStartTimeout'
+    | 'interceptors'
+  >;
+  dependencies: KindDependencies;
+  /** Runs the workers until `stop` is aborted. */
+  run: (workers: readonly Worker[], stop: AbortSignal) => Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** @param name as it stands in logs and in the database's list of connections */
+export async function openWorkerProcess(config: WorkerConfig, name: string): Promise<WorkerProcess> {
+  const logger = createLogger({ process: name, level: config.logLevel });
+  const sdkMetricsPort = await findFreePort();
+  Runtime.install({
+    logger: temporalLogger(logger),
+    shutdownSignals: [],
+    telemetryOptions: {
+      metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkMetricsPort}` } },
+      // Without it the SDK's native part writes its own, colored lines between our JSON.
+      logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
+    },
+  });
+  const connection = await Connection.connect({ address: config.temporalAddress });
+  const native = await NativeConnection.connect({ address: config.temporalAddress });
+  const plans = loadPlans(config.plansFile);
+  const file = loadBackends(config.backendsFile);
+  const keyring = Keyring.parse(config.keyring);
+  const pool = createPool({ url: config.databaseUrl, applicationName: `leasehold-${name}`, max: 20 });
+  const lockPool = createPool({
+    url: config.databaseUrl,
+    applicationName: `leasehold-${name}-locks`,
+    max: LOCK_CONNECTIONS,
+    statementTimeoutMs: 0,
+  });
+  await assertUnprivileged(pool);
+  const migrations = await migrationState(pool);
+  if (migrations.status === 'behind') throw new Error(`the platform database is at ${migrations.version}: run the migrations first`);
+  await pool.query('INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING', [config.installationId]);
+  await mirrorBackends(pool, file);
+  const registry = new Registry();
+  const metrics = await serveMetrics({
+    host: '127.0.0.1',
+    port: config.metricsPort,
+    registry,
+    sdkMetricsUrl: `http://127.0.0.1:${sdkMetricsPort}/metrics`,
+  });
+  return {
+    config,
+    logger,
+    registry,
+    pool,
+    keyring,
+    plans,
+    file,
+    client: new Client({ connection, namespace: config.temporalNamespace }),
+    workerOptions: {
+      connection: native,
+      namespace: config.temporalNamespace,
+      shutdownGraceTime: SHUTDOWN_GRACE,
+      shutdownForceTime: SHUTDOWN_FORCE,
+      stickyQueueScheduleToStartTimeout: '1s',
+      interceptors: { activity: [activityContext] },
+    },
+    dependencies: {
+      readCredential: createCredentialReader({ pool, keyring }),
+      fence: createFence(pool),
+      nameLock: createNameLock(lockPool),
+      connections: createConnectionRecorder(pool),
+      issuedSecrets: createIssuedSecrets({ pool, keyring }),
+      installationId: config.installationId,
+      logger,
+    },
+    run: runUntil,
+    async close() {
+      metrics.close();
+      await Promise.all([native.close(), connection.close(), pool.end(), lockPool.end()]);
+    },
+  };
+}
+
+async function runUntil(workers: readonly Worker[], stop: AbortSignal): Promise<void> {
+  const runs = workers.map((worker) => worker.run());
+  const stopAll = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  stop.addEventListener('abort', stopAll);
+  if (stop.aborted) stopAll();
+  await Promise.all(runs);
+}
+
+/** The sweep's and the meter's activities for one kind's backends. */
+export function upkeepActivities(
+  { pool, logger, config }: Pick<WorkerProcess, 'pool' | 'logger' | 'config'>,
+  backend: KindBackend,
+  metrics: ReturnType<typeof createUpkeepMetrics>,
+) {
+  return {
+    ...createBackendSweep({ pool, metrics, logger, installationId: config.installationId, backend }),
+    ...createMeter({ pool, backend }),
+  };
+}
