@@ -5,7 +5,6 @@ import { Command } from 'commander';
 import { callControl } from './control';
 import { oneLine, StackError } from './errors';
 import { packageRoot } from './paths';
-import { stopPostgres } from './postgres';
 import { removePostgresData, systemFolderOf } from './postgres-place';
 import { PLATFORM, TENANTS } from './postgres-servers';
 import { waitUntilGone } from './process-identity';
@@ -30,7 +29,7 @@ export async function runCli(argv: string[]): Promise<number> {
     .action(withSettings(start));
   program
     .command('stop')
-    .argument('[process...]', 'only these: api worker temporal postgres-platform postgres-tenants')
+    .argument('[process...]', 'only these, by the names that status shows')
     .description('stop everything and wait for it; with names, stop those and keep them stopped')
     .action(withSettings(stop));
   program.command('status').option('--json', 'as JSON').description('what runs, where, since when').action(withSettings(status));
@@ -113,7 +112,7 @@ async function reset(settings: Settings, options: { yes?: boolean }): Promise<nu
 /** Asks the supervisor, or, when that was killed, ends what it left. True when there was something to stop. */
 async function stopEverything(settings: Settings): Promise<boolean> {
   const supervisor = findSupervisor(settings.home);
-  if (!supervisor) return (await stopLeftovers(settings.home, { stopPostgres })).length > 0;
+  if (!supervisor) return (await stopLeftovers(settings.home, { servers: true })).length > 0;
   const { control } = readState(settings.home);
   if (control) await callControl(control, 'POST /stop').catch(() => {});
   else process.kill(supervisor.pid, 'SIGTERM');

@@ -10,6 +10,7 @@ export interface Secrets {
   postgresPlatformOwner: string;
   postgresPlatformApp: string;
   postgresTenantsAdmin: string;
+  redisPlatform: string;
   keyring: string;
   jwtKeys: string;
   bootstrapApiKey: string;
@@ -53,6 +54,7 @@ function generate(): Secrets {
     postgresPlatformOwner: password(),
     postgresPlatformApp: password(),
     postgresTenantsAdmin: password(),
+    redisPlatform: password(),
     keyring: `k1:${randomBytes(32).toString('base64')}`,
     jwtKeys: `j1:${randomBytes(32).toString('base64')}`,
     bootstrapApiKey: `lh_${base32(40)}`,

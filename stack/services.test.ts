@@ -33,6 +33,11 @@ describe('settings', () => {
     });
   });
 
+  it('wants every kind unless told', () => {
+    expect([...settingsOf().kinds]).toEqual(['postgres', 'vector', 'redis', 'mongodb', 'queue', 'storage', 'webhook']);
+    expect([...settingsOf({ LEASEHOLD_KINDS: 'redis, postgres' }).kinds]).toEqual(['postgres', 'redis']);
+  });
+
   it('reaches a wildcard host on loopback', () => {
     expect(settingsOf({ LEASEHOLD_HOST: '0.0.0.0', PORT: '9000' }).localUrl).toBe('http://127.0.0.1:9000');
   });
@@ -42,6 +47,7 @@ describe('settings', () => {
     [{ PORT: '70000' }, 'is not a port'],
     [{ LEASEHOLD_DATABASE_URL: 'postgres://a@b/c' }, 'go together'],
     [{ LEASEHOLD_TEMPORAL_DYNAMIC_CONFIG: 'a=b;c' }, 'write key=value'],
+    [{ LEASEHOLD_KINDS: 'redis,oracle' }, 'holds "oracle": any of postgres,vector'],
   ])('refuses %j in one line', (env, message) => {
     expect(() => settingsOf(env)).toThrow(message);
   });
@@ -90,6 +96,19 @@ describe('ports of the servers', () => {
     }
   });
 
+  it('of the kinds in tenants’ urls do not move either', async () => {
+    const wanted = [{ name: 'nats', inUrls: true }, { name: 'redis-platform' }];
+    const first = await assignPorts(settingsOf(), wanted);
+    const servers = [first.nats, first['redis-platform']].map((port) => createServer().listen(port, '127.0.0.1'));
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))));
+    try {
+      expect((await assignPorts(settingsOf(), wanted.slice(1)))['redis-platform']).not.toBe(first['redis-platform']);
+      await expect(assignPorts(settingsOf(), wanted)).rejects.toThrow(`port ${first.nats} is taken by another program`);
+    } finally {
+      for (const server of servers) await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   it('are not assigned to what is external', async () => {
     const ports = await assignPorts(
       settingsOf({
@@ -122,6 +141,7 @@ describe('environment of api and worker', () => {
   "LEASEHOLD_INSTALLATION_ID",
   "LEASEHOLD_JWT_KEYS",
   "LEASEHOLD_KEYRING",
+  "LEASEHOLD_KINDS",
   "LEASEHOLD_LOG",
   "LEASEHOLD_OPERATOR_KEY",
   "LEASEHOLD_PLANS",

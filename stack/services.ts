@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { StackError } from './errors';
+import type { LocalHost } from './hosts';
 import { startOwnProcess, stopOwnProcess } from './own-process';
 import { findFreePort, isPortFree } from './ports';
 import { postgresUrl, stopPostgres } from './postgres';
@@ -9,13 +10,13 @@ import type { Secrets } from './secrets';
 import type { ServiceDefinition } from './service';
 import type { Settings } from './settings';
 import { readState, updateState } from './state';
+import { API, hostService, RECEIVER, WORKER } from './stop-order';
 import { startTemporal, stopTemporal, TEMPORAL } from './temporal';
-
-export const API = 'api';
-export const WORKER = 'worker';
 
 // The worker lets activities end for up to 15 s on its own; the whole stack has 15 s, so it is cut a little earlier.
 const OWN_GRACE_MS = 12_000;
+// The owner's url is for migrations alone; `none` as Redis' url is a word to the stack.
+const NOT_INHERITED = ['LEASEHOLD_DATABASE_OWNER_URL', 'LEASEHOLD_REDIS_URL'];
 
 export interface ServiceContext {
   settings: Settings;
@@ -23,22 +24,32 @@ export interface ServiceContext {
   ports: Record<string, number>;
   signal: AbortSignal;
   onMoved: (folder: string) => void;
+  /** What the kinds' servers add to the environment of our own processes: urls, keys, paths of programs. */
+  kindEnvironment: Record<string, string>;
 }
 
-/** Picks the ports this start needs and remembers them; the tenants' port never changes, since tenants hold it in their urls. */
-export async function assignPorts(settings: Settings): Promise<Record<string, number>> {
+/** Ports that this start needs. Tenants hold some of them in their urls: those never change. */
+export interface WantedPort {
+  name: string;
+  inUrls?: boolean;
+}
+
+/** Picks the ports this start needs and remembers them. */
+export async function assignPorts(settings: Settings, further: readonly WantedPort[] = []): Promise<Record<string, number>> {
   const { home, external } = settings;
   const state = readState(home);
-  const names = ['worker-metrics'];
-  if (!external.database) names.push(PLATFORM);
-  if (!external.tenantsAdminUrl) names.push(TENANTS);
-  if (!external.temporalAddress) names.push(TEMPORAL, 'temporal-ui');
+  const wanted: WantedPort[] = [{ name: 'worker-metrics' }];
+  if (!external.database) wanted.push({ name: PLATFORM });
+  if (!external.tenantsAdminUrl) wanted.push({ name: TENANTS, inUrls: true });
+  if (!external.temporalAddress) wanted.push({ name: TEMPORAL }, { name: 'temporal-ui' });
+  wanted.push(...further);
   const ports: Record<string, number> = { ...state.ports };
-  for (const name of names) {
+  for (const { name, inUrls } of wanted) {
     const remembered = ports[name];
-    const leftover = state.processes[name];
+    // A server may have several ports: `seaweedfs-master` belongs to `seaweedfs`.
+    const leftover = Object.entries(state.processes).find(([owner]) => name === owner || name.startsWith(`${owner}-`))?.[1];
     if (remembered !== undefined && ((leftover && isRunning(leftover)) || (await isPortFree(remembered)))) continue;
-    if (remembered !== undefined && name === TENANTS) {
+    if (remembered !== undefined && inUrls) {
       throw new StackError(`port ${remembered} is taken by another program, and tenants' urls hold it: stop that program`);
     }
     ports[name] = await findFreePort([settings.port, ...Object.values(ports)]);
@@ -95,7 +106,7 @@ export function temporalDefinition(context: ServiceContext, binary: string): Ser
 
 export function apiDefinition(context: ServiceContext): ServiceDefinition {
   const { port, localUrl } = context.settings;
-  return { ...ownDefinition(context, API, `${localUrl}/readyz`), port, url: localUrl };
+  return { ...ownDefinition(context, API, { readyUrl: `${localUrl}/readyz` }), port, url: localUrl };
 }
 
 export function workerDefinition(context: ServiceContext): ServiceDefinition {
@@ -103,26 +114,49 @@ export function workerDefinition(context: ServiceContext): ServiceDefinition {
   return { ...ownDefinition(context, WORKER), port, url: `http://127.0.0.1:${port}/metrics` };
 }
 
-function ownDefinition(context: ServiceContext, name: string, readyUrl?: string): ServiceDefinition {
+/** What runs processes for tenants on this machine; they outlive it, and it takes them over when it comes back. */
+export function hostDefinition(context: ServiceContext, host: LocalHost): ServiceDefinition {
+  return ownDefinition(context, hostService(host.name), {
+    script: 'host',
+    env: {
+      LEASEHOLD_HOST_NAME: host.name,
+      LEASEHOLD_HOST_DIRECTORY: host.directory,
+      LEASEHOLD_HOST_UIDS: `${host.firstUid}-${host.lastUid}`,
+      LEASEHOLD_WORKER_METRICS_PORT: '0',
+    },
+  });
+}
+
+export function receiverDefinition(context: ServiceContext): ServiceDefinition {
+  const port = portOf(context, RECEIVER);
+  const url = `http://127.0.0.1:${port}`;
+  return { ...ownDefinition(context, RECEIVER), port, url };
+}
+
+function ownDefinition(
+  context: ServiceContext,
+  name: string,
+  options: { script?: string; env?: Record<string, string>; readyUrl?: string } = {},
+): ServiceDefinition {
   const { root, home } = context.settings;
-  const options = {
+  const launched = {
     name,
-    script: join(root, 'dist', 'stack', 'processes', `${name}.js`),
-    env: childEnvironment(context, process.env),
+    script: join(root, 'dist', 'stack', 'processes', `${options.script ?? name}.js`),
+    env: { ...childEnvironment(context, process.env), ...options.env },
     cwd: root,
     logFile: join(home, 'logs', `${name}.log`),
-    readyUrl,
+    readyUrl: options.readyUrl,
   };
-  return { name, start: (onLaunched) => startOwnProcess({ ...options, onLaunched }), stop: stopOwnProcess, graceMs: OWN_GRACE_MS };
+  return { name, start: (onLaunched) => startOwnProcess({ ...launched, onLaunched }), stop: stopOwnProcess, graceMs: OWN_GRACE_MS };
 }
 
 /** Everything that api and worker read. The owner's url is not among it: only migrations use that role. */
 export function childEnvironment(
-  context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'>,
+  context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'> & Partial<Pick<ServiceContext, 'kindEnvironment'>>,
   base: NodeJS.ProcessEnv,
 ): NodeJS.ProcessEnv {
   const { settings, secrets } = context;
-  const inherited = Object.entries(base).filter(([name]) => !name.startsWith('npm_') && name !== 'LEASEHOLD_DATABASE_OWNER_URL');
+  const inherited = Object.entries(base).filter(([name]) => !name.startsWith('npm_') && !NOT_INHERITED.includes(name));
   return {
     ...Object.fromEntries(inherited),
     PORT: String(settings.port),
@@ -151,6 +185,8 @@ export function childEnvironment(
     LEASEHOLD_BACKENDS: settings.backends,
     LEASEHOLD_LOG: settings.logLevel,
     LEASEHOLD_WORKER_METRICS_PORT: String(portOf(context, 'worker-metrics')),
+    LEASEHOLD_KINDS: [...settings.kinds].join(','),
+    ...context.kindEnvironment,
   };
 }
 

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { RESOURCE_KINDS, type ResourceKind } from '../shared/resourcetype';
 import { StackError } from './errors';
 
 /** What the operator decides, read from the environment once. docs/configuration.md describes each. */
@@ -18,7 +19,19 @@ export interface Settings {
   temporalBinary?: string;
   temporalDynamicConfig: string[];
   workerMetricsPort?: number;
-  external: { database?: { appUrl: string; ownerUrl: string }; tenantsAdminUrl?: string; temporalAddress?: string; temporalUiUrl?: string };
+  /** Whose servers are started. */
+  kinds: ReadonlySet<ResourceKind>;
+  /** Hosts of backends.yaml that this machine is. Undefined: those with a loopback address. */
+  hosts?: string[];
+  redisBinary?: string;
+  external: {
+    database?: { appUrl: string; ownerUrl: string };
+    tenantsAdminUrl?: string;
+    temporalAddress?: string;
+    temporalUiUrl?: string;
+    /** `none`: the platform keeps everything in Postgres. */
+    redisUrl?: string;
+  };
 }
 
 export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
@@ -44,13 +57,31 @@ export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
     temporalBinary: text('LEASEHOLD_TEMPORAL_BIN'),
     temporalDynamicConfig: pairs(text('LEASEHOLD_TEMPORAL_DYNAMIC_CONFIG')),
     workerMetricsPort: portOf(env, 'LEASEHOLD_WORKER_METRICS_PORT'),
+    kinds: kindsOf(text('LEASEHOLD_KINDS')),
+    hosts: listOf(text('LEASEHOLD_HOSTS')),
+    redisBinary: text('LEASEHOLD_REDIS_SERVER'),
     external: {
       database: externalDatabase(text('LEASEHOLD_DATABASE_URL'), text('LEASEHOLD_DATABASE_OWNER_URL')),
       tenantsAdminUrl: text('LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL'),
       temporalAddress: text('LEASEHOLD_TEMPORAL_ADDRESS'),
       temporalUiUrl: text('LEASEHOLD_TEMPORAL_UI_URL'),
+      redisUrl: text('LEASEHOLD_REDIS_URL'),
     },
   };
+}
+
+function kindsOf(value: string | undefined): ReadonlySet<ResourceKind> {
+  const names = listOf(value) ?? [...RESOURCE_KINDS];
+  const unknown = names.find((name) => !RESOURCE_KINDS.some((kind) => kind === name));
+  if (unknown !== undefined) throw new StackError(`LEASEHOLD_KINDS holds "${unknown}": any of ${RESOURCE_KINDS.join(',')}`);
+  return new Set(RESOURCE_KINDS.filter((kind) => names.includes(kind)));
+}
+
+function listOf(value: string | undefined): string[] | undefined {
+  return value
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
 }
 
 function externalDatabase(appUrl?: string, ownerUrl?: string): Settings['external']['database'] {

@@ -4,25 +4,29 @@ import { migrate } from '../shared/db';
 import { loadBackends, loadPlans } from '../shared/plans';
 import { openControl } from './control';
 import { oneLine, StackError } from './errors';
+import { localHosts } from './hosts';
+import { kindPorts, startKindServers } from './kind-servers';
 import { makeHome } from './paths';
 import { isPortFree } from './ports';
-import { postgresUrl, stopPostgres } from './postgres';
+import { postgresUrl } from './postgres';
 import { APP_ROLE, DATABASE, OWNER_ROLE, PLATFORM, TENANTS } from './postgres-servers';
 import { loadSecrets, type Secrets } from './secrets';
+import type { ServiceDefinition } from './service';
 import {
-  API,
   apiDefinition,
   assignPorts,
+  hostDefinition,
   platformDefinition,
+  receiverDefinition,
   type ServiceContext,
   temporalDefinition,
   temporalUiUrl,
   tenantsDefinition,
-  WORKER,
   workerDefinition,
 } from './services';
 import type { Settings } from './settings';
 import { acquireLock, readState, updateState } from './state';
+import { API, RECEIVER, WORKER } from './stop-order';
 import { Supervisor, stopLeftovers } from './supervisor';
 import { TEMPORAL } from './temporal';
 import { findTemporal } from './temporal-fetch';
@@ -70,7 +74,7 @@ export async function runStack(settings: Settings): Promise<number> {
     await supervisor.stopAll();
     // A start that was interrupted ends first; what an earlier, killed supervisor left is not to stay behind either.
     await Promise.race([Promise.allSettled([starting]), sleep(3_000, undefined, { ref: false })]);
-    await stopLeftovers(settings.home, { stopPostgres });
+    await stopLeftovers(settings.home, { servers: true });
     closeControl();
     updateState(settings.home, (state) => {
       delete state.control;
@@ -90,14 +94,16 @@ interface StartContext {
 
 async function startEverything(start: StartContext): Promise<ServiceContext> {
   const { settings, supervisor, signal } = start;
-  for (const name of await stopLeftovers(settings.home)) say(`${name} was left over from a supervisor that was killed: stopped`);
+  for (const name of await stopLeftovers(settings.home, { servers: false }))
+    say(`${name} was left over from a supervisor that was killed: stopped`);
   signal.throwIfAborted();
   if (!(await isPortFree(settings.port, settings.host))) {
     throw new StackError(`port ${settings.port} on ${settings.host} is taken by another program: stop it, or set PORT`);
   }
   const secrets = loadSecrets(settings.home, process.env);
-  const ports = await assignPorts(settings);
-  const context: ServiceContext = { settings, secrets, ports, signal, onMoved: rememberMoved(settings.home) };
+  const receiver = settings.kinds.has('webhook') ? [{ name: RECEIVER, inUrls: true }] : [];
+  const ports = await assignPorts(settings, [...kindPorts(settings), ...receiver]);
+  const context: ServiceContext = { settings, secrets, ports, signal, onMoved: rememberMoved(settings.home), kindEnvironment: {} };
 
   const control = await openControl({
     status: () => supervisor.status(),
@@ -109,11 +115,30 @@ async function startEverything(start: StartContext): Promise<ServiceContext> {
     state.control = { port: control.port, token: control.token };
   });
 
-  await allOf([startPlatform(context, supervisor), startTenants(context, supervisor), startWorkflowServer(context, supervisor)]);
+  await allOf([
+    startPlatform(context, supervisor),
+    startTenants(context, supervisor),
+    startWorkflowServer(context, supervisor),
+    startKindServers({ context, supervisor, say }),
+  ]);
   signal.throwIfAborted();
-  await allOf([supervisor.start(workerDefinition(context)), supervisor.start(apiDefinition(context))]);
+  await allOf([
+    supervisor.start(workerDefinition(context)),
+    supervisor.start(apiDefinition(context)),
+    ...localHosts(settings).map((host) => orGoOn(supervisor, hostDefinition(context, host))),
+    ...(settings.kinds.has('webhook') ? [orGoOn(supervisor, receiverDefinition(context))] : []),
+  ]);
   signal.throwIfAborted();
   return context;
+}
+
+/** What only some kinds need stops nobody else. */
+async function orGoOn(supervisor: Supervisor, definition: ServiceDefinition): Promise<void> {
+  try {
+    await supervisor.start(definition);
+  } catch (error) {
+    say(`${definition.name} does not start, what needs it answers 503: ${oneLine(error)}`);
+  }
 }
 
 async function startPlatform(context: ServiceContext, supervisor: Supervisor): Promise<void> {

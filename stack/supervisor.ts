@@ -1,14 +1,13 @@
 import { StackError } from './errors';
 import { stopOwnProcess } from './own-process';
+import { stopPostgres } from './postgres';
 import { isRunning } from './process-identity';
 import { Service, type ServiceDefinition, type ServiceStatus } from './service';
-import { API, WORKER } from './services';
 import { readState, updateState } from './state';
+import { STAGES, type Stage, stageOf } from './stop-order';
 import { stopTemporal, TEMPORAL } from './temporal';
 
 const SHUTDOWN_MS = 15_000;
-// First who serves callers, then what they stand on: without a worker the api's open requests could only wait until they are cut.
-const STOP_ORDER = [[API], [WORKER], [TEMPORAL], ['postgres-platform', 'postgres-tenants']];
 
 /** The running stack: which services there are, and starting and stopping them in the right order. */
 export class Supervisor {
@@ -16,7 +15,14 @@ export class Supervisor {
   private readonly starting = new Set<Promise<unknown>>();
   private readonly external: ServiceStatus[] = [];
 
-  constructor(private readonly options: { home: string; say: (line: string) => void }) {}
+  constructor(
+    private readonly options: {
+      home: string;
+      say: (line: string) => void;
+      /** In `stopAll`, once no host worker runs: what they ran for tenants ends now. */
+      onWorkersStopped?: () => Promise<void>;
+    },
+  ) {}
 
   async start(definition: ServiceDefinition): Promise<void> {
     const { home, say } = this.options;
@@ -41,31 +47,30 @@ export class Supervisor {
   }
 
   status(): ServiceStatus[] {
-    const order = [...STOP_ORDER.flat()];
     return [...[...this.services.values()].map((service) => service.status()), ...this.external].sort(
-      (a, b) => order.indexOf(a.name) - order.indexOf(b.name),
+      (a, b) => STAGES.indexOf(stageOf(a.name)) - STAGES.indexOf(stageOf(b.name)) || a.name.localeCompare(b.name),
     );
   }
 
   async startNamed(names: string[]): Promise<void> {
     for (const name of names) this.find(name);
-    for (const name of [...STOP_ORDER].reverse().flat()) if (names.includes(name)) await this.track(this.find(name).start());
+    for (const stage of [...STAGES].reverse()) {
+      for (const name of names.filter((candidate) => stageOf(candidate) === stage)) await this.track(this.find(name).start());
+    }
   }
 
   async stopNamed(names: string[]): Promise<void> {
     const chosen = names.map((name) => this.find(name));
-    for (const group of STOP_ORDER)
-      await Promise.all(chosen.filter((service) => group.includes(service.name)).map((service) => service.stop()));
+    for (const stage of STAGES) await Promise.all(inStage(chosen, stage).map((service) => service.stop()));
   }
 
   /** Everything, in order, within 15 s: whoever comes late gets what is left of the time. */
   async stopAll(): Promise<void> {
     const deadline = Date.now() + SHUTDOWN_MS;
-    for (const group of STOP_ORDER) {
+    for (const stage of STAGES) {
       const graceMs = Math.max(500, Math.min(deadline - Date.now() - 2_500, 12_000));
-      await Promise.all(
-        [...this.services.values()].filter((service) => group.includes(service.name)).map((service) => service.stop(graceMs)),
-      );
+      await Promise.all(inStage([...this.services.values()], stage).map((service) => service.stop(graceMs)));
+      if (stage === 'workers') await this.options.onWorkersStopped?.();
     }
     // What was being launched when the stop came may have become a process after its turn.
     await Promise.allSettled(this.starting);
@@ -89,26 +94,30 @@ export class Supervisor {
 }
 
 /**
- * Ends what a supervisor that was killed left running. Both Postgres are spared: their start adopts them, so that tenants' sessions
- * are not cut by a crash of ours.
+ * Ends what a supervisor that was killed left running. Servers are spared unless told: their start takes them over, so that tenants'
+ * sessions are not cut by a crash of ours.
  */
-export async function stopLeftovers(home: string, options: { stopPostgres?: ServiceDefinition['stop'] } = {}): Promise<string[]> {
+export async function stopLeftovers(home: string, options: { servers: boolean }): Promise<string[]> {
   const stopped: string[] = [];
-  const { processes } = readState(home);
-  for (const group of STOP_ORDER) {
+  const left = Object.entries(readState(home).processes).filter(([, identity]) => isRunning(identity));
+  for (const stage of STAGES) {
+    if (stage === 'servers' && !options.servers) continue;
     await Promise.all(
-      group.map(async (name) => {
-        const identity = processes[name];
-        if (!identity || !isRunning(identity)) return;
-        if (name.startsWith('postgres-') && !options.stopPostgres) return;
-        stopped.push(name);
-        if (name.startsWith('postgres-')) await options.stopPostgres?.(identity, 10_000);
-        else if (name === TEMPORAL) await stopTemporal(identity);
-        else await stopOwnProcess(identity, 12_000);
-      }),
+      left
+        .filter(([name]) => stageOf(name) === stage)
+        .map(async ([name, identity]) => {
+          stopped.push(name);
+          if (name.startsWith('postgres-')) await stopPostgres(identity, 10_000);
+          else if (name === TEMPORAL) await stopTemporal(identity);
+          else await stopOwnProcess(identity, 12_000);
+        }),
     );
   }
   return stopped;
+}
+
+function inStage(services: Service[], stage: Stage): Service[] {
+  return services.filter((service) => stageOf(service.name) === stage);
 }
 
 function withoutPassword(url: string): string {
