@@ -105,3 +105,31 @@ describe('quotaCommandId', () => {
     expect(id(60_000)).not.toBe(id(120_000));
   });
 });
+
+describe('commands a day', () => {
+  const thresholds = { readOnlyAtPercent: 100, suspendAtPercent: 120, liftBelowPercent: 90 };
+  const state = (commandsToday: number | null, suspendedReason: string | null = null, commandsPerDay: number | null = 1000): QuotaState => ({
+    bytes: 0,
+    limitMb: null,
+    readOnlyByQuota: false,
+    suspendedReason,
+    commandsToday,
+    commandsPerDay,
+    thresholds,
+  });
+
+  it('suspend above the limit, once, and are lifted by the next day', () => {
+    expect(decideQuota(state(1000))).toBeNull();
+    expect(decideQuota(state(1001))).toBe('suspend');
+    expect(decideQuota(state(1001, QUOTA_SUSPENSION))).toBeNull();
+    expect(decideQuota(state(0, QUOTA_SUSPENSION))).toBe('lift');
+  });
+
+  it('restrain nobody where they are not counted or not limited, and never touch another suspension', () => {
+    expect(decideQuota(state(null))).toBeNull();
+    expect(decideQuota(state(1_000_000, null, null))).toBeNull();
+    expect(decideQuota(state(1_000_000, null, -1))).toBeNull();
+    expect(decideQuota(state(1001, 'abuse'))).toBeNull();
+    expect(decideQuota(state(0, 'abuse'))).toBeNull();
+  });
+});

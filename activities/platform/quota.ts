@@ -20,6 +20,10 @@ export interface QuotaState {
   limitMb: number | null | undefined;
   readOnlyByQuota: boolean;
   suspendedReason: string | null;
+  /** Since midnight UTC; null or absent = not counted. */
+  commandsToday?: number | null;
+  /** Null, absent or negative = unlimited. */
+  commandsPerDay?: number | null;
   thresholds: QuotaThresholds;
 }
 
@@ -32,6 +36,7 @@ const BYTES_PER_MB = 1024 * 1024;
 export function decideQuota(state: QuotaState): QuotaAction | null {
   const { bytes, limitMb, readOnlyByQuota, suspendedReason, thresholds } = state;
   const restricted = readOnlyByQuota || suspendedReason === QUOTA_SUSPENSION;
+  if (isOverCommands(state)) return suspendedReason === null ? 'suspend' : null;
   if (limitMb === null || limitMb === undefined || limitMb < 0) return restricted ? 'lift' : null;
   const percentOfLimit = (percent: number): number => (limitMb * BYTES_PER_MB * percent) / 100;
   if (bytes > percentOfLimit(thresholds.suspendAtPercent) && suspendedReason === null) return 'suspend';
@@ -39,6 +44,12 @@ export function decideQuota(state: QuotaState): QuotaAction | null {
     return readOnlyByQuota || suspendedReason === QUOTA_SUSPENSION ? null : 'read_only';
   if (bytes < percentOfLimit(thresholds.liftBelowPercent)) return restricted ? 'lift' : null;
   return null;
+}
+
+/** There is nothing to slow down softly: the day's last command was the last. The next day lifts it. */
+function isOverCommands({ commandsToday, commandsPerDay }: QuotaState): boolean {
+  if (commandsToday == null || commandsPerDay == null || commandsPerDay < 0) return false;
+  return commandsToday > commandsPerDay;
 }
 
 /** The same finding of the same minute is one command, however often it is signalled. */

@@ -36,6 +36,8 @@ interface MeasuredRow {
   limitMb: number | null;
   readOnlyByQuota: boolean;
   suspendedReason: string | null;
+  commandsToday: number | null;
+  commandsPerDay: number | null;
   live: boolean;
 }
 
@@ -49,8 +51,8 @@ const MOST_FINDINGS = 500;
  */
 const RECORD = `
 WITH known AS (
-  SELECT r.id, m.bytes, r.storage_bytes, r.measured_at
-    FROM unnest($1::text[], $2::bigint[]) AS m (object_name, bytes)
+  SELECT r.id, m.bytes, m.commands, r.storage_bytes, r.commands_today, r.measured_at
+    FROM unnest($1::text[], $2::bigint[], $5::bigint[]) AS m (object_name, bytes, commands)
     JOIN resources r ON r.object_name = m.object_name
    WHERE r.backend_name = $3 AND r.status NOT IN ('deleted', 'failed') AND (r.measured_at IS NULL OR r.measured_at <= $4)
 ), sampled AS (
@@ -58,10 +60,14 @@ WITH known AS (
   SELECT id, $4, 'storage_bytes', bytes FROM known
    WHERE measured_at IS NULL OR bytes <> storage_bytes OR date_trunc('hour', measured_at) < date_trunc('hour', $4::timestamptz)
   ON CONFLICT DO NOTHING
+), counted AS (
+  INSERT INTO usage_samples (resource_id, measured_at, metric, value)
+  SELECT id, $4, 'commands_today', commands FROM known WHERE commands IS DISTINCT FROM commands_today AND commands IS NOT NULL
+  ON CONFLICT DO NOTHING
 )
-UPDATE resources r SET storage_bytes = known.bytes, measured_at = $4 FROM known WHERE r.id = known.id
+UPDATE resources r SET storage_bytes = known.bytes, commands_today = known.commands, measured_at = $4 FROM known WHERE r.id = known.id
 RETURNING r.id, r.storage_bytes AS bytes, (r.limits ->> 'storageMb')::float8 AS "limitMb", r.read_only_by_quota AS "readOnlyByQuota",
-          r.suspended_reason AS "suspendedReason", r.status IN ('active', 'paused', 'suspended') AS live`;
+          r.suspended_reason AS "suspendedReason", r.commands_today AS "commandsToday", (r.limits ->> 'commandsPerDay')::float8 AS "commandsPerDay", r.status IN ('active', 'paused', 'suspended') AS live`;
 
 async function record(pool: Pool, request: MeasureRequest, objects: MeasuredObject[]): Promise<MeasuredRow[]> {
   const { rows } = await pool.query<MeasuredRow>(RECORD, [
@@ -69,6 +75,7 @@ async function record(pool: Pool, request: MeasureRequest, objects: MeasuredObje
     objects.map((object) => Math.round(object.bytes)),
     request.backendName,
     new Date(request.measuredAtMs),
+    objects.map(({ commandsToday }) => (commandsToday === undefined ? null : Math.round(commandsToday))),
   ]);
   return rows;
 }
