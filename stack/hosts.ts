@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { endHostProcesses } from '../activities/host/end-all';
 import { loadBackends } from '../shared/plans';
 import { StackError } from './errors';
 import { systemFolderOf, userBelow } from './postgres-place';
@@ -13,8 +16,12 @@ export interface LocalHost {
   lastUid: number;
 }
 
-const FIRST_UID = 200_000;
 const UIDS_PER_HOST = 10_000;
+const HOSTS_PER_INSTALLATION = 20;
+const LOWEST_UID = 100_000_000;
+const INSTALLATIONS = 9_000;
+/** Of the 15 s that a stop has in all. */
+const END_GRACE_MS = 3_000;
 
 /** The hosts whose worker runs here: those that are named, else those that tenants reach on loopback. */
 export function localHosts(settings: Settings): LocalHost[] {
@@ -22,10 +29,25 @@ export function localHosts(settings: Settings): LocalHost[] {
   const unknown = settings.hosts?.find((name) => !hosts.some((host) => host.name === name));
   if (unknown !== undefined) throw new StackError(`LEASEHOLD_HOSTS names ${unknown}, which is no host of ${settings.backends}`);
   const folder = hostsFolder(settings.home);
+  const lowest = lowestUid(settings.home);
   return hosts
-    .map(({ name, address }, index) => ({ name, address, first: FIRST_UID + index * UIDS_PER_HOST }))
+    .map(({ name, address }, index) => ({ name, address, first: lowest + (index % HOSTS_PER_INSTALLATION) * UIDS_PER_HOST }))
     .filter(({ name, address }) => settings.hosts?.includes(name) ?? isLoopback(address))
     .map(({ name, first }) => ({ name, directory: join(folder, name), firstUid: first, lastUid: first + UIDS_PER_HOST - 1 }));
+}
+
+/** Two installations on one machine share no user either: ending what a user runs must not meet the other's tenants. */
+function lowestUid(home: string): number {
+  const place = createHash('sha256').update(home).digest().readUInt32BE(0) % INSTALLATIONS;
+  return LOWEST_UID + place * HOSTS_PER_INSTALLATION * UIDS_PER_HOST;
+}
+
+/** Tenants' processes outlive their host worker, and not the stack's stop: the next start brings back what should run. */
+export async function endTenantsProcesses(home: string): Promise<number> {
+  const folder = hostsFolder(home);
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const ended = await Promise.all(names.map((name) => endHostProcesses({ name, directory: join(folder, name) }, END_GRACE_MS)));
+  return ended.reduce((sum, count) => sum + count, 0);
 }
 
 /** As root each tenant's process has a user of its own, which must be able to reach its folder. */

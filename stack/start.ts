@@ -4,7 +4,7 @@ import { migrate } from '../shared/db';
 import { loadBackends, loadPlans } from '../shared/plans';
 import { openControl } from './control';
 import { oneLine, StackError } from './errors';
-import { localHosts } from './hosts';
+import { endTenantsProcesses, localHosts } from './hosts';
 import { kindPorts, startKindServers } from './kind-servers';
 import { makeHome } from './paths';
 import { isPortFree } from './ports';
@@ -42,7 +42,13 @@ export async function runStack(settings: Settings): Promise<number> {
   checkConfiguration(settings);
   prepareHome(settings.home);
   const lock = acquireLock(settings.home);
-  const supervisor = new Supervisor({ home: settings.home, say });
+  const supervisor = new Supervisor({
+    home: settings.home,
+    say,
+    onWorkersStopped: async () => {
+      await endTenantsProcesses(settings.home);
+    },
+  });
   const stopping = new AbortController();
   const askedToStop = new Promise<void>((resolve) => {
     stopping.signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,4 +1,5 @@
 import { StackError } from './errors';
+import { endTenantsProcesses } from './hosts';
 import { stopOwnProcess } from './own-process';
 import { stopPostgres } from './postgres';
 import { isRunning } from './process-identity';
@@ -112,6 +113,7 @@ export async function stopLeftovers(home: string, options: { servers: boolean })
           else await stopOwnProcess(identity, 12_000);
         }),
     );
+    if (stage === 'workers' && options.servers && (await endTenantsProcesses(home)) > 0) stopped.push('processes of tenants');
   }
   return stopped;
 }
