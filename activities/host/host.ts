@@ -6,6 +6,7 @@ import { countFailures, restartDelayMs } from './backoff';
 import { type Groups, killUser } from './confine';
 import { diskBytes } from './files';
 import { addressSpaceBytes, specDigest } from './launch';
+import { canListen } from './listen';
 import type { DirectoryLock } from './lock';
 import { rotateLog } from './logs';
 import type { HostRecord, HostRecords } from './records';
@@ -37,6 +38,7 @@ interface Entry {
 const LOOK_INTERVAL_MS = 3_000;
 const LOGS_EVERY_LOOKS = 10;
 const STARTS_AT_ONCE = 8;
+const MOST_FOREIGN_PORTS = 8;
 
 export class Host implements ProcessHost {
   readonly #parts: HostParts;
@@ -102,7 +104,15 @@ export class Host implements ProcessHost {
   }
 
   async portFor(objectName: string): Promise<number> {
-    return await this.#parts.options.ports.claim(objectName);
+    const { ports, bindAddress } = this.#parts.options;
+    for (let attempt = 0; attempt < MOST_FOREIGN_PORTS; attempt += 1) {
+      const port = await ports.claim(objectName);
+      // What it ran on before is its own, whoever sits on it now.
+      if (this.#entries.get(objectName)?.record.spec || (await canListen(bindAddress, port))) return port;
+      this.#parts.options.logger.warn('a port of the range is in use by something else', { port, host: this.hostName });
+      await ports.release(objectName);
+    }
+    throw new ProviderUnavailable(`the ports of host ${this.hostName} are in use by something else`);
   }
 
   async run(spec: HostProcessSpec): Promise<void> {
@@ -238,7 +248,7 @@ export class Host implements ProcessHost {
   /** Ends the process and all that it left behind; what comes after may take its lock. */
   async #end(entry: Entry): Promise<void> {
     this.#forgetTimer(entry);
-    await entry.process?.terminate();
+    await entry.process?.terminate(entry.record.spec?.stopGraceMs);
     entry.process = null;
     await this.#killRemains(entry);
   }
@@ -252,6 +262,8 @@ export class Host implements ProcessHost {
   async #remove(entry: Entry): Promise<void> {
     const { objectName, uid } = entry.record;
     if (entry.record.desired !== 'removing') await this.#save(entry, { desired: 'removing' });
+    // Nothing of it is kept, so it need not end in order.
+    await entry.process?.kill();
     await this.#end(entry);
     // Also where there are groups: a process that is no member of them cannot be ours, but one of this user would be.
     if (uid !== null) await killUser(uid);

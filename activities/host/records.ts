@@ -18,6 +18,8 @@ const specSchema = z.object({
   memoryLimitBytes: z.number(),
   maxProcesses: z.number(),
   maxOpenFiles: z.number(),
+  maxFileBytes: z.number().optional(),
+  stopGraceMs: z.number().optional(),
   readOnlyPaths: z.array(z.string()).readonly().optional(),
 }) satisfies z.ZodType<HostProcessSpec>;
 

@@ -17,6 +17,10 @@ export interface HostProcessSpec {
   /** Processes and threads. */
   maxProcesses: number;
   maxOpenFiles: number;
+  /** No file of the process grows beyond it; absent = as large as it likes. */
+  maxFileBytes?: number;
+  /** How long it has after SIGTERM; default 5 s. For programs that lose nothing by SIGKILL and make their clients wait. */
+  stopGraceMs?: number;
   /** Files and folders outside the system's own that the process must be able to read, besides the folder of `command`. */
   readOnlyPaths?: readonly string[];
 }
