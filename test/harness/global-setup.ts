@@ -6,6 +6,7 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import pg from 'pg';
 import { migrate } from '../../shared/db';
 import { startPlatformPostgres, startTemporalServer, startTenantsPostgres } from '../../stack';
+import { findNats } from '../../stack/servers/nats-binary';
 
 export interface TestServers {
   stop: () => Promise<void>;
@@ -53,13 +54,14 @@ async function startPlatform(dir: string) {
 
 export default async function globalSetup(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'leasehold-test-'));
+  const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
   // Postgres runs as a user of its own when we are root; that user must reach its data.
   chmodSync(dir, 0o755);
   const tenants = await startTenantsPostgres({ dir: join(dir, 'tenants'), fsync: false });
   const platform = await startPlatform(join(dir, 'platform'));
   const temporal = await startTemporalServer({
     dir: join(dir, 'temporal'),
-    cacheDir: process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache'),
+    cacheDir,
     namespace: 'leasehold',
     dynamicConfig: [
       'frontend.WorkflowTimeSkippingEnabled=true',
@@ -68,6 +70,11 @@ export default async function globalSetup(): Promise<void> {
     ],
   });
   await writeWorkflowBundle(dir);
+  // Where it cannot be had, what needs it is skipped and says so.
+  process.env.LEASEHOLD_TEST_NATS_BIN = await findNats({ cacheDir, binary: process.env.LEASEHOLD_NATS_SERVER_BIN }).then(
+    ({ path }) => path,
+    () => '',
+  );
   process.env.LEASEHOLD_TEST_TENANTS_ADMIN_URL = tenants.adminUrl;
   process.env.LEASEHOLD_TEST_TEMPORAL_ADDRESS = temporal.address;
   globalThis.leaseholdTestServers = {

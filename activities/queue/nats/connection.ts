@@ -1,0 +1,105 @@
+// Connections to NATS that sign with node:crypto: the libraries' own signing blocks the event loop.
+import { encodeUser, type KeyPair } from '@nats-io/jwt';
+import { AuthorizationError, connect, type NatsConnection } from '@nats-io/transport-node';
+import { type NatsAdmin, Nkey, parseNatsAdminUrl } from '../../../shared/queueprovider';
+import { ProviderMisconfigured, ProviderUnavailable } from '../../errors';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+export interface NatsLogin {
+  server: string;
+  name: string;
+  jwt: string;
+  user: KeyPair;
+}
+
+/**
+ * It does not reconnect: a client that does keeps what it could not send and sends it later, and an account as it was
+ * before would then replace the account as it is.
+ */
+export function openConnection({ server, name, jwt, user }: NatsLogin): Promise<NatsConnection> {
+  return connect({
+    servers: server,
+    name,
+    reconnect: false,
+    timeout: CONNECT_TIMEOUT_MS,
+    ignoreClusterUpdates: true,
+    ...(server.startsWith('tls:') ? { tls: {} } : {}),
+    authenticator: (nonce) => ({
+      jwt,
+      nkey: user.getPublicKey(),
+      sig: Buffer.from(user.sign(Buffer.from(nonce ?? ''))).toString('base64url'),
+    }),
+  });
+}
+
+export interface NatsSystem {
+  connection: NatsConnection;
+  admin: NatsAdmin;
+}
+
+/** One connection of the platform to each server's system account, opened when it is needed and again when it was lost. */
+export class NatsServers {
+  readonly #adminUrlOf: (backendName: string) => string;
+  readonly #systems = new Map<string, Promise<NatsSystem>>();
+
+  constructor(adminUrlOf: (backendName: string) => string) {
+    this.#adminUrlOf = adminUrlOf;
+  }
+
+  async system(backendName: string): Promise<NatsSystem> {
+    const known = await this.#systems.get(backendName)?.catch(() => undefined);
+    if (known && !known.connection.isClosed()) return known;
+    const current = this.#systems.get(backendName);
+    // Whoever waited for the same lost one may have begun anew already.
+    if (
+      current &&
+      (await current.then(
+        (system) => system !== known,
+        () => false,
+      ))
+    )
+      return current;
+    const opening = this.#open(backendName);
+    this.#systems.set(backendName, opening);
+    return opening;
+  }
+
+  async close(): Promise<void> {
+    const systems = [...this.#systems.values()];
+    this.#systems.clear();
+    await Promise.all(systems.map((system) => system.then(({ connection }) => connection.close()).catch(() => {})));
+  }
+
+  async #open(backendName: string): Promise<NatsSystem> {
+    const admin = this.#adminOf(backendName);
+    const user = Nkey.random('user');
+    const jwt = await encodeUser('leasehold', user, admin.systemAccount, SYSTEM_USER, { signer: admin.systemKey });
+    try {
+      return { admin, connection: await openConnection({ server: admin.server, name: 'leasehold', jwt, user }) };
+    } catch (error) {
+      if (error instanceof AuthorizationError)
+        throw new ProviderMisconfigured(
+          `${backendName}: the server does not know this system account: give the admin url with its own keys`,
+        );
+      throw new ProviderUnavailable(
+        `${backendName}: no connection to ${admin.server}: ${error instanceof Error ? error.message : 'unknown'}`,
+      );
+    }
+  }
+
+  #adminOf(backendName: string): NatsAdmin {
+    const url = this.#adminUrlOf(backendName);
+    try {
+      return parseNatsAdminUrl(url);
+    } catch (error) {
+      throw new ProviderMisconfigured(`${backendName}: ${error instanceof Error ? error.message : 'the admin url is wrong'}`);
+    }
+  }
+}
+
+const SYSTEM_USER = {
+  pub: { allow: ['$SYS.REQ.>'] },
+  sub: { allow: ['_INBOX.>'] },
+  allowed_connection_types: ['STANDARD'],
+} satisfies Parameters<typeof encodeUser>[3];

@@ -1,0 +1,84 @@
+// Until nothing of an account is left: deleting an account alone leaves its streams on the server's disk.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
+import { encodeUser } from '@nats-io/jwt';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { type CallSignal, Nkey, natsAccountId, natsRemovalClaims } from '../../../shared/queueprovider';
+import { ProviderUnavailable } from '../../errors';
+import { NatsAccounts } from './accounts';
+import { type NatsSystem, openConnection } from './connection';
+import { removeStreamFolder } from './disk';
+
+const LOOK_AGAIN_MS = 20;
+const MAX_LOOKS = 50;
+/** JetStream is off for the account: the server had no room for it. */
+const NOT_ENABLED_FOR_ACCOUNT = 10039;
+const STREAM_NOT_FOUND = 10059;
+
+export async function removeAccount(system: NatsSystem, objectName: string, call: CallSignal | undefined): Promise<void> {
+  const accounts = new NatsAccounts(system);
+  const accountId = natsAccountId(objectName);
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    call?.signal?.throwIfAborted();
+    const stored = await accounts.find(accountId);
+    if (stored?.state) await emptyAccount({ system, accounts, accountId, objectName, state: stored.state }, call);
+    if (stored) {
+      await accounts.delete([accountId]);
+      // A push of someone who died meanwhile may be on its way still.
+      await sleep(LOOK_AGAIN_MS);
+      continue;
+    }
+    await removeStreamFolder(system.admin, accountId);
+    return;
+  }
+  throw new ProviderUnavailable(`the account of ${objectName} does not go`);
+}
+
+interface Emptying {
+  system: NatsSystem;
+  accounts: NatsAccounts;
+  accountId: string;
+  objectName: string;
+  state: Parameters<typeof natsRemovalClaims>[0];
+}
+
+/** Locks every tenant's key out, then deletes the streams as a user that only we can be. */
+async function emptyAccount({ system, accounts, accountId, objectName, state }: Emptying, call: CallSignal | undefined): Promise<void> {
+  const signer = Nkey.random('account');
+  const user = Nkey.random('user');
+  await accounts.push(accountId, objectName, natsRemovalClaims(state, signer.getPublicKey()));
+  const jwt = await encodeUser('leasehold-removal', user, accountId, {}, { scopedUser: true, signer });
+  const connection = await openConnection({ server: system.admin.server, name: 'leasehold-removal', jwt, user });
+  const abort = () => void connection.close();
+  call?.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    await deleteStreams(connection, objectName);
+  } finally {
+    call?.signal?.removeEventListener('abort', abort);
+    await connection.close().catch(() => {});
+  }
+}
+
+/** A tenant's last request may be under way in the server: gone is what was not there at two looks. */
+async function deleteStreams(connection: NatsConnection, objectName: string): Promise<void> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  let quietLooks = 0;
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const names: string[] = [];
+    try {
+      for await (const name of manager.streams.names()) names.push(name);
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === NOT_ENABLED_FOR_ACCOUNT) return;
+      throw error;
+    }
+    for (const name of names) {
+      await manager.streams.delete(name).catch((error: unknown) => {
+        if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) throw error;
+      });
+    }
+    quietLooks = names.length === 0 ? quietLooks + 1 : 0;
+    if (quietLooks === 2) return;
+    await sleep(LOOK_AGAIN_MS);
+  }
+  throw new ProviderUnavailable(`streams of ${objectName} do not end`);
+}

@@ -1,0 +1,17 @@
+// The queue as every engine gives it: one interface, the choice of its implementation, and what of it is computed without a server.
+export { createQueueProviders, type ProviderMaker, type QueueBackendChoice, type QueueProviders } from './factory';
+export { QUEUE_DEFAULTS, queueLimits } from './limits';
+export { formatNatsAdminUrl, type NatsAdmin, parseNatsAdminUrl } from './nats-admin';
+export {
+  type NatsAccountState,
+  type NatsCredentialState,
+  natsAccountClaims,
+  natsAccountId,
+  natsRemovalClaims,
+  newNatsAccount,
+  readNatsAccount,
+  withCredential,
+  withoutCredential,
+} from './nats-claims';
+export { encodePublicNkey, Nkey } from './nkey';
+export type * from './types';

@@ -1,0 +1,179 @@
+// A real NATS server of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import type { KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
+import { createQueueBackend, type QueueDependencies } from '../../activities/queue';
+import { generatePassword, randomBase32 } from '../../shared/crypto';
+import { findFreePort } from '../../stack/ports';
+import type { ProcessIdentity } from '../../stack/process-identity';
+import { natsAdminUrl, natsDefinition } from '../../stack/servers/nats';
+import { findNats } from '../../stack/servers/nats-binary';
+import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
+
+export interface NatsTestServer {
+  url: string;
+  adminUrl: string;
+  /** Where streams are, one folder an account. */
+  streamFolder: string;
+  start(): Promise<void>;
+  /** By SIGKILL: what was acknowledged must be there after `start`. */
+  kill(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+export interface QueueHarness extends BackendHarness {
+  backend: KindBackend;
+  server: NatsTestServer;
+  installationId: string;
+  issuedOf(request: ProvisionRequest, version?: number): Record<string, string>;
+  /** A tenant's connection, as the field's own driver makes it of the answer. */
+  connect(request: ProvisionRequest, version?: number): Promise<NatsConnection>;
+}
+
+/** Found by global-setup; empty where there is none. */
+export const natsIsHere = (): boolean => (process.env.LEASEHOLD_TEST_NATS_BIN ?? '') !== '';
+
+export async function startNatsServer(): Promise<NatsTestServer> {
+  const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+  const { path: binary } = await findNats({ cacheDir, binary: process.env.LEASEHOLD_TEST_NATS_BIN });
+  const home = mkdtempSync(join(tmpdir(), 'leasehold-nats-'));
+  // The server runs as a user of its own when we are root.
+  chmodSync(home, 0o711);
+  const port = await findFreePort();
+  const definition = natsDefinition({ home, binary, port });
+  let identity: ProcessIdentity | undefined;
+  const stop = async (graceMs: number) => {
+    if (identity) await definition.stop(identity, graceMs);
+    identity = undefined;
+  };
+  const start = async () => {
+    await definition.start((launched) => {
+      identity = launched;
+    });
+  };
+  await start();
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    adminUrl: natsAdminUrl({ home, port }),
+    streamFolder: join(home, 'nats', 'store', 'jetstream'),
+    start,
+    async kill() {
+      if (identity) process.kill(identity.pid, 'SIGKILL');
+      await stop(1_000);
+    },
+    async destroy() {
+      await stop(2_000);
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startQueueHarness(): Promise<QueueHarness> {
+  const server = await startNatsServer();
+  const installationId = randomBase32(8);
+  const closedFences = new Set<string>();
+  const names = new Map<string, string>();
+  const { dependencies, issued } = rememberingDependencies({ installationId, names });
+  const backend = createQueueBackend({
+    ...dependencies,
+    fence: async (ref) => !closedFences.has(ref.objectName),
+    adminUrlOf: () => server.adminUrl,
+    choiceOf: (backendName) => (backendName === 'test' ? { engine: 'nats', authMode: 'isolated' } : null),
+  });
+  const issuedOf: QueueHarness['issuedOf'] = ({ resourceId }, version = 1) => issued.get(`${resourceId}/${version}`) ?? {};
+  const connectTenant: QueueHarness['connect'] = (request, version = 1) =>
+    connectWith(server.url, issuedOf(request, version).creds_file ?? '');
+  return {
+    backend,
+    server,
+    installationId,
+    issuedOf,
+    connect: connectTenant,
+    newRequest: (connections = 5) => {
+      const resourceId = randomUUID();
+      const objectName = `lh${installationId}_${randomBase32(24)}`;
+      names.set(resourceId, objectName);
+      return aRequest({ resourceId, kind: 'queue', objectName, limits: { connections, storageMb: 8 } });
+    },
+    setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
+    open: async (request, version = 1) => session(await connectTenant(request, version)),
+    close: async () => {
+      await backend.close();
+      await server.destroy();
+    },
+  };
+}
+
+/** Without reconnecting: a session that was ended must be seen to be. */
+export function connectWith(url: string, credsFile: string): Promise<NatsConnection> {
+  const authenticator = credsAuthenticator(new TextEncoder().encode(credsFile));
+  return connect({ servers: url, authenticator, reconnect: false, timeout: 5_000 });
+}
+
+/** What the platform keeps for a room, kept in memory. */
+export function rememberingDependencies(options: { installationId: string; names: ReadonlyMap<string, string> }) {
+  const passwords = new Map<string, string>();
+  const issued = new Map<string, Record<string, string>>();
+  const details = new Map<string, Record<string, string | number | boolean | null>>();
+  const first = <Value>(map: Map<string, Value>, key: string, value: Value): Value => {
+    const kept = map.get(key) ?? value;
+    map.set(key, kept);
+    return kept;
+  };
+  const dependencies: Omit<QueueDependencies, 'adminUrlOf' | 'choiceOf'> = {
+    installationId: options.installationId,
+    fence: async () => true,
+    nameLock: createMemoryLock(),
+    readCredential: async ({ resourceId, version }) => ({
+      username: `${options.names.get(resourceId)}_${version}`,
+      password: first(passwords, `${resourceId}/${version}`, generatePassword()),
+    }),
+    connections: {
+      record: async ({ resourceId, details: given }) => first(details, resourceId, given),
+      read: async (resourceId) => details.get(resourceId) ?? null,
+    },
+    issuedSecrets: {
+      read: async ({ resourceId, version }) => issued.get(`${resourceId}/${version}`) ?? null,
+      store: async ({ resourceId, version, secrets }) => first(issued, `${resourceId}/${version}`, secrets),
+    },
+    logger: { info() {}, warn() {}, error: console.error },
+  };
+  return { dependencies, issued, details };
+}
+
+function createMemoryLock(): NameLock {
+  const tails = new Map<string, Promise<unknown>>();
+  return (objectName, run) => {
+    const before = tails.get(objectName) ?? Promise.resolve();
+    const mine = before.catch(() => {}).then(() => run(new AbortController().signal));
+    tails.set(objectName, mine);
+    return mine;
+  };
+}
+
+const STREAM = 'written';
+
+/** Everything is in one stream; a session that was ended rejects, since nothing reconnects. */
+function session(connection: NatsConnection): TenantSession {
+  const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: 2_000 });
+  return {
+    write: async (value) => {
+      const streams = (await manager()).streams;
+      await streams.info(STREAM).catch(() => streams.add({ name: STREAM, subjects: [STREAM], max_bytes: 1024 * 1024 }));
+      await jetstream(connection, { timeout: 2_000 }).publish(STREAM, value, { timeout: 2_000 });
+    },
+    read: async () => {
+      const { streams } = await manager();
+      const { state } = await streams.info(STREAM);
+      const values: string[] = [];
+      for (let seq = state.first_seq; seq <= state.last_seq; seq += 1)
+        values.push((await streams.getMessage(STREAM, { seq }))?.string() ?? '');
+      return values;
+    },
+    close: () => connection.close(),
+  };
+}
