@@ -15,7 +15,8 @@ export function createNameLock(pool: pg.Pool): NameLock {
   return async (objectName, run) => {
     const client = await pool.connect();
     const lost = new AbortController();
-    const onError = (error: Error) => lost.abort(ApplicationFailure.retryable(`the lock of ${objectName} was lost: ${error.message}`, 'LockLost'));
+    const onError = (error: Error) =>
+      lost.abort(ApplicationFailure.retryable(`the lock of ${objectName} was lost: ${error.message}`, 'LockLost'));
     client.on('error', onError);
     let beat: NodeJS.Timeout | undefined;
     try {

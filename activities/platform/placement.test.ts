@@ -15,7 +15,11 @@ const candidate = fc.record<Candidate>({
 });
 const candidates = fc.uniqueArray(candidate, { selector: ({ name }) => name, maxLength: 8 });
 const wanted = fc.record(
-  { engine: fc.constantFrom('nats' as const, 'kafka' as const), region: fc.constantFrom('eu', 'us'), headroom: fc.integer({ min: 0, max: 5 }) },
+  {
+    engine: fc.constantFrom('nats' as const, 'kafka' as const),
+    region: fc.constantFrom('eu', 'us'),
+    headroom: fc.integer({ min: 0, max: 5 }),
+  },
   { requiredKeys: ['headroom'] },
 );
 const one = (changes: Partial<Candidate> = {}): Candidate => ({

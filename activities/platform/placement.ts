@@ -42,8 +42,7 @@ export function eligible(candidates: readonly Candidate[], wanted: Omit<Wanted, 
  */
 export function choosePlacement(candidates: readonly Candidate[], wanted: Wanted): Candidate | null {
   const heldOnHost = new Map<string, number>();
-  for (const { hostName, held } of candidates)
-    if (hostName !== null) heldOnHost.set(hostName, (heldOnHost.get(hostName) ?? 0) + held);
+  for (const { hostName, held } of candidates) if (hostName !== null) heldOnHost.set(hostName, (heldOnHost.get(hostName) ?? 0) + held);
   const crowd = (candidate: Candidate) => (candidate.hostName === null ? 0 : (heldOnHost.get(candidate.hostName) ?? 0));
   const score = ({ capacity, held, weight }: Candidate) => ((capacity - held) / capacity) * weight;
   const free = eligible(candidates, wanted).filter(({ capacity, held, weight }) => weight > 0 && capacity - held > wanted.headroom);

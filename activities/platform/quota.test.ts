@@ -108,7 +108,11 @@ describe('quotaCommandId', () => {
 
 describe('commands a day', () => {
   const thresholds = { readOnlyAtPercent: 100, suspendAtPercent: 120, liftBelowPercent: 90 };
-  const state = (commandsToday: number | null, suspendedReason: string | null = null, commandsPerDay: number | null = 1000): QuotaState => ({
+  const state = (
+    commandsToday: number | null,
+    suspendedReason: string | null = null,
+    commandsPerDay: number | null = 1000,
+  ): QuotaState => ({
     bytes: 0,
     limitMb: null,
     readOnlyByQuota: false,

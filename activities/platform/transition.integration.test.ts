@@ -19,7 +19,12 @@ let platform: PlatformActivities;
 beforeAll(async () => {
   database = await createTestDatabase();
   const { pool, installationId } = database;
-  platform = createPlatformActivities({ pool, keyring: Keyring.parse(TEST_KEYRING), installationId, poolTemplates: { postgres: 'template0' } });
+  platform = createPlatformActivities({
+    pool,
+    keyring: Keyring.parse(TEST_KEYRING),
+    installationId,
+    poolTemplates: { postgres: 'template0' },
+  });
 });
 afterAll(async () => {
   await database.drop();

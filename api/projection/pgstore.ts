@@ -139,11 +139,13 @@ export class PgResourceStore implements ResourceStore {
   readyKinds(): Promise<ReadonlySet<string>> {
     const nowMs = Date.now();
     if (this.#readyKinds !== null && nowMs - this.#readyKinds.atMs < READY_KINDS_MS) return this.#readyKinds.kinds;
-    const kinds = this.#rows<{ kind: string }>('ready_kinds', `SELECT DISTINCT b.kind FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
+    const kinds = this.#rows<{ kind: string }>(
+      'ready_kinds',
+      `SELECT DISTINCT b.kind FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
         WHERE b.ready AND NOT b.drained
-          AND (h.name IS NULL OR (h.ready AND NOT h.drained AND h.checked_at > now() - interval '60 seconds'))`, []).then(
-      (rows) => new Set(rows.map((row) => row.kind)),
-    );
+          AND (h.name IS NULL OR (h.ready AND NOT h.drained AND h.checked_at > now() - interval '60 seconds'))`,
+      [],
+    ).then((rows) => new Set(rows.map((row) => row.kind)));
     this.#readyKinds = { atMs: nowMs, kinds };
     // A failed look is not kept.
     kinds.catch(() => {

@@ -51,7 +51,9 @@ describe('secrets', () => {
   it('fails loudly on another row’s secret, an unknown backend, or none', () => {
     const other = { ...credential('x'), version: 2 };
     expect(() => reader.connection({ resource: aRow(), credential: other, details: null })).toThrow('cannot be read');
-    expect(() => reader.connection({ resource: aRow({ backend_name: 'gone' }), credential: credential('x'), details: null })).toThrow('cannot be read');
+    expect(() => reader.connection({ resource: aRow({ backend_name: 'gone' }), credential: credential('x'), details: null })).toThrow(
+      'cannot be read',
+    );
     expect(() => reader.connection({ resource: aRow(), credential: null, details: null })).toThrow('cannot be read');
     expect(failures).toHaveLength(3);
   });

@@ -4,7 +4,13 @@ import { makeTelemetryFilterString, NativeConnection, Runtime, type Worker, type
 import type pg from 'pg';
 import { Registry } from 'prom-client';
 import type { KindBackend, KindDependencies } from '../../activities/backend';
-import { createConnectionRecorder, createCredentialReader, createFence, createIssuedSecrets, createNameLock } from '../../activities/platform';
+import {
+  createConnectionRecorder,
+  createCredentialReader,
+  createFence,
+  createIssuedSecrets,
+  createNameLock,
+} from '../../activities/platform';
 import { createBackendSweep } from '../../activities/platform/sweep';
 import type { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import { createMeter } from '../../activities/platform/usage';
@@ -38,12 +44,7 @@ export interface WorkerProcess {
   /** What every Temporal worker of the process is created with. */
   workerOptions: Pick<
     WorkerOptions,
-    | 'connection'
-    | 'namespace'
-    | 'shutdownGraceTime'
-    | 'shutdownForceTime'
-    | 'stickyQueueScheduleToStartTimeout'
-    | 'interceptors'
+    'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime' | 'stickyQueueScheduleToStartTimeout' | 'interceptors'
   >;
   dependencies: KindDependencies;
   /** Runs the workers until `stop` is aborted. */

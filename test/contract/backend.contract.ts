@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Backend, BackendInventory, ProvisionRequest } from '../../activities/backend';
 
-
 /** What a new resource's row says, but for what the test names. */
 export function aRequest(
   given: Pick<ProvisionRequest, 'resourceId' | 'kind' | 'objectName'> & Partial<ProvisionRequest>,
@@ -155,7 +154,8 @@ function makingAndUnmaking({ harness, made }: Context, { emptyHasBytes = true }:
     const names = requests.map((request) => request.objectName);
     expect(await harness().backend.list('test')).toEqual([...before, ...names].sort());
     const measured = await harness().backend.measureAll('test');
-    for (const name of names) expect(measured.find((object) => object.objectName === name)?.bytes).toBeGreaterThanOrEqual(emptyHasBytes ? 1 : 0);
+    for (const name of names)
+      expect(measured.find((object) => object.objectName === name)?.bytes).toBeGreaterThanOrEqual(emptyHasBytes ? 1 : 0);
     for (const request of requests) await harness().backend.deprovision(request);
     expect(await harness().backend.list('test')).toEqual(before);
   });
@@ -205,20 +205,21 @@ function access({ harness, made }: Context, { connectionLimit = true, readOnly =
     await session.close();
   });
 
-  if (readOnly) test('read-only stops writes until it is lifted', async () => {
-    const request = await made();
-    const first = await harness().open(request);
-    await first.write('one');
-    await harness().backend.setReadOnly({ ...request, readOnly: true });
-    const second = await harness().open(request);
-    await expect(second.write('two')).rejects.toThrow();
-    expect(await second.read()).toEqual(['one']);
-    await harness().backend.setReadOnly({ ...request, readOnly: false });
-    const third = await harness().open(request);
-    await third.write('three');
-    expect(await third.read()).toEqual(['one', 'three']);
-    for (const session of [first, second, third]) await session.close();
-  });
+  if (readOnly)
+    test('read-only stops writes until it is lifted', async () => {
+      const request = await made();
+      const first = await harness().open(request);
+      await first.write('one');
+      await harness().backend.setReadOnly({ ...request, readOnly: true });
+      const second = await harness().open(request);
+      await expect(second.write('two')).rejects.toThrow();
+      expect(await second.read()).toEqual(['one']);
+      await harness().backend.setReadOnly({ ...request, readOnly: false });
+      const third = await harness().open(request);
+      await third.write('three');
+      expect(await third.read()).toEqual(['one', 'three']);
+      for (const session of [first, second, third]) await session.close();
+    });
 }
 
 function credentials({ harness, made }: Context): void {

@@ -41,8 +41,7 @@ export function openDurableBackend(ownerUrl: string): DurableBackend {
     restore: ({ objectName }) => onExisting(objectName, 'cut = false'),
     rotate: ({ objectName, credentialVersion }) =>
       onExisting(objectName, 'versions = array_append(array_remove(versions, $2), $2)', credentialVersion),
-    retireCredential: ({ objectName, credentialVersion }) =>
-      onExisting(objectName, 'versions = array_remove(versions, $2)', credentialVersion),
+    retireCredential: ({ objectName, retireVersion }) => onExisting(objectName, 'versions = array_remove(versions, $2)', retireVersion),
     setReadOnly: ({ objectName }) => onExisting(objectName, 'cut = cut'),
     applyLimits: ({ objectName }) => onExisting(objectName, 'cut = cut'),
   };

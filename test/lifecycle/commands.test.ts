@@ -180,7 +180,10 @@ describe('rotate', () => {
     for (const _ of [1, 2, 3]) await handle.executeUpdate(rotateUpdate, { args: [tenant] });
     const steps = backend.calls
       .filter((call) => call.objectName === objectName && call.verb !== 'provision')
-      .map((call) => [call.verb, (call.argument as { credentialVersion: number }).credentialVersion]);
+      .map(({ verb, argument }) => {
+        const { credentialVersion, retireVersion } = argument as { credentialVersion: number; retireVersion?: number };
+        return [verb, retireVersion ?? credentialVersion];
+      });
     expect(steps).toEqual([
       ['rotate', 2],
       ['retireCredential', 1],

@@ -1,6 +1,6 @@
 // Which kinds this build can make, each with the function that assembles its room for a process.
 import type { KindBackend } from '../../../activities/backend';
-import { type PostgresBackend } from '../../../activities/postgres';
+import type { PostgresBackend } from '../../../activities/postgres';
 import type { BackendConfig } from '../../../shared/plans';
 import { RESOURCE_KINDS, type ResourceKind } from '../../../shared/resourcetype';
 import { createPostgresKind } from './postgres';

@@ -1,6 +1,7 @@
 // What each kind's assembly is given, and what it gives back.
-import type { ProcessHost } from '../../../activities/host/types';
+
 import type { KindBackend, KindDependencies } from '../../../activities/backend';
+import type { ProcessHost } from '../../../activities/host/types';
 import type { BackendConfig, HostConfig } from '../../../shared/plans';
 
 export interface KindParts {
