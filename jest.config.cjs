@@ -1,4 +1,5 @@
-// Three projects: `unit` needs no server; `integration` and `system` get real servers from test/harness (started once for the run).
+// `unit` needs no server; `integration` and `system` get real servers from test/harness (started once for the run); `attack` is no part
+// of `npm test`: it is the table that `npm run attack` prints.
 const common = {
   testEnvironment: 'node',
   transform: {
@@ -32,6 +33,13 @@ module.exports = {
       displayName: 'system',
       setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
       testMatch: ['<rootDir>/test/system/**/*.test.ts'],
+    },
+    {
+      ...common,
+      displayName: 'attack',
+      testMatch: ['<rootDir>/test/attacks/table.ts'],
+      globalSetup: '<rootDir>/test/harness/global-setup.ts',
+      globalTeardown: '<rootDir>/test/harness/global-teardown.ts',
     },
   ],
 };
