@@ -26,7 +26,7 @@ export type SubjectName = (typeof SUBJECTS)[number];
 
 const LEGEND: Record<SubjectName, string> = {
   raw: 'CREATE ROLE + CREATE DATABASE, one connection a client',
-  engine: 'update-with-start of a workflow with 3 empty local activities',
+  engine: 'update-with-start of a workflow with one empty local activity, as a warm provision has',
   cold: 'POST /db/new, pool empty',
   warm: 'POST /db/new from the pool, refill off',
   'warm+refill': 'POST /db/new from the pool while it is refilled',

@@ -9,7 +9,6 @@ import { RESOURCE_WORKFLOW_TYPE, resourceWorkflowId } from '../../workflows/reso
 import type { KindBackend } from '../backend';
 import { HEARTBEAT_INTERVAL_MS, withHeartbeat } from '../heartbeat';
 import { type NameFacts, type OrphanReason, orphanReason, planRemovals, type SightedOrphan } from './orphans';
-import type { PoolMaker } from './pool';
 import { type BackendObject, forEachLimited, objectNamePrefix, type UpkeepLogger, type UpkeepMetrics } from './upkeep';
 
 export interface BackendSweepDeps {

@@ -8,9 +8,9 @@ import { createPlatformActivities } from '../../activities/platform';
 import { createPoolFiller, createPoolPlanner, createPoolWaker } from '../../activities/platform/pool';
 import { ensureSchedules } from '../../activities/platform/schedules';
 import { createRowSweep } from '../../activities/platform/sweep';
-import type { ReserveRequest } from '../../activities/platform/types';
 import { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import { createQuotaReporter } from '../../activities/platform/usage';
+import { createWarmReserve } from '../../activities/platform/warm';
 import { kindTaskQueue, LIFECYCLE_TASK_QUEUE, type ResourceKind } from '../../shared/resourcetype';
 import type { LocalKindActivities } from '../../workflows/resource/steps';
 import { watchBackends } from './backends';
@@ -68,6 +68,17 @@ async function createLifecycleWorker(process: WorkerProcess, kinds: Kinds, metri
     return backend;
   };
   const local: LocalKindActivities = { claimWarmItem: (request) => kindOf(request.kind).claimWarm(request) };
+  const reserve = createWarmReserve({
+    reserve: async (request) => {
+      const answer = await platform.reserve(request);
+      const backend = answer.outcome === 'created' ? kinds.get(answer.row.kind) : undefined;
+      if (answer.outcome === 'created' && backend !== undefined && hasPool(backend)) backend.expectCredential(answer.row);
+      return answer;
+    },
+    transition: platform.transition,
+    claimWarm: (request, callOptions) => kindOf(request.kind).claimWarm(request, callOptions),
+    onSlow: (error, { resourceId }) => logger.warn('a warm item was not claimed at once', { resource_id: resourceId, error }),
+  });
   return await Worker.create({
     ...process.workerOptions,
     taskQueue: LIFECYCLE_TASK_QUEUE,
@@ -75,12 +86,7 @@ async function createLifecycleWorker(process: WorkerProcess, kinds: Kinds, metri
     maxCachedWorkflows: config.maxCachedWorkflows,
     activities: {
       ...platform,
-      reserve: async (request: ReserveRequest) => {
-        const answer = await platform.reserve(request);
-        const backend = answer.outcome === 'created' ? kinds.get(answer.row.kind) : undefined;
-        if (answer.outcome === 'created' && backend !== undefined && hasPool(backend)) backend.expectCredential(answer.row);
-        return answer;
-      },
+      reserve,
       ...createPoolPlanner({ pool, installationId }),
       ...createRowSweep({ pool, metrics, logger, client: () => client }),
       ...createQuotaReporter({ client: () => client, metrics, logger }),
