@@ -78,7 +78,10 @@ describe('reserve with a warm item', () => {
     for (const claim of [failing, never]) {
       await addItem();
       const asked = request();
-      expect(await warmReserve(claim)(asked)).toMatchObject({ outcome: 'created', row: { status: 'pending', revision: 1, fromPool: true } });
+      expect(await warmReserve(claim)(asked)).toMatchObject({
+        outcome: 'created',
+        row: { status: 'pending', revision: 1, fromPool: true },
+      });
       expect(await rowOf(database, asked.spec.resourceId)).toMatchObject({ status: 'pending', revision: 1 });
     }
     expect(slow).toHaveLength(2);
