@@ -11,7 +11,7 @@ import type { DirectoryLock } from './lock';
 import { rotateLog } from './logs';
 import type { HostRecord, HostRecords } from './records';
 import { type Ended, Supervised } from './supervised';
-import { Turns } from './turns';
+import { Turns } from '../turns';
 import type { Confinement, HostOptions, HostProcessSpec, ProcessHost, ProcessState } from './types';
 import type { UserIds } from './users';
 
@@ -88,10 +88,21 @@ export class Host implements ProcessHost {
     });
   }
 
+  configPathOf(objectName: string, fileName: string): string {
+    return this.#parts.records.configPathOf(objectName, fileName);
+  }
+
   async writePrivate(objectName: string, fileName: string, content: string): Promise<string> {
     return await this.#turns.take(objectName, async () => {
       await this.#ensure(objectName);
       return await this.#parts.records.writePrivate(objectName, fileName, content);
+    });
+  }
+
+  async updatePrivate(objectName: string, fileName: string, content: string): Promise<void> {
+    await this.#turns.take(objectName, async () => {
+      const desired = this.#entries.get(objectName)?.record.desired;
+      if (desired !== undefined && desired !== 'removing') await this.#parts.records.writePrivate(objectName, fileName, content);
     });
   }
 

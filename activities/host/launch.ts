@@ -53,12 +53,13 @@ export function specDigest(spec: HostProcessSpec): string {
   const environment = Object.entries(spec.environment).sort(([a], [b]) => (a < b ? -1 : 1));
   const fields = [rest.kind, rest.objectName, rest.command, rest.args, environment, rest.port, rest.maxProcesses, rest.maxOpenFiles];
   return createHash('sha256')
-    .update(JSON.stringify([...fields, rest.readOnlyPaths ?? []]))
+    .update(JSON.stringify([...fields, rest.readOnlyPaths ?? [], rest.maxFileBytes ?? null]))
     .digest('hex');
 }
 
 export function limitArguments(spec: HostProcessSpec, place: Pick<LaunchPlace, 'uid' | 'capAddressSpace'>): string[] {
   const limits = ['--core=0', `--nofile=${spec.maxOpenFiles}`];
+  if (spec.maxFileBytes !== undefined) limits.push(`--fsize=${spec.maxFileBytes}`);
   // Counted by user: for one that others share it would be theirs too.
   if (place.uid !== null) limits.push(`--nproc=${spec.maxProcesses}`);
   if (place.capAddressSpace) limits.push(`--as=${addressSpaceBytes(spec.memoryLimitBytes)}`);
@@ -81,9 +82,24 @@ export function sandboxArguments(
   system: string[],
 ): string[] {
   const readOnly = [dirname(spec.command), ...(spec.readOnlyPaths ?? [])].filter((path) => !path.startsWith('/usr/'));
-  const binds = [...readOnly, place.configDirectory].flatMap((path) => ['--ro-bind', path, path]);
+  const visible = [...readOnly, place.configDirectory];
+  // Those it makes by itself nobody but root could pass through.
+  const passages = foldersAbove([...visible, place.directory]).flatMap((path) => ['--perms', '0755', '--dir', path]);
+  const binds = visible.flatMap((path) => ['--ro-bind', path, path]);
   const own = ['--bind', place.directory, place.directory, '--chdir', place.directory];
-  return ['bwrap', '--unshare-ipc', '--unshare-uts', ...system, '--dev', '/dev', '--tmpfs', '/tmp', ...binds, ...own, '--'];
+  const empty = ['--dev', '/dev', '--tmpfs', '/tmp', ...passages];
+  return ['bwrap', '--unshare-ipc', '--unshare-uts', ...system, ...empty, ...binds, ...own, '--'];
+}
+
+/** Outermost first, without the ones that are there in any case. */
+function foldersAbove(paths: string[]): string[] {
+  const above = new Set<string>();
+  for (const path of paths) {
+    const parts = path.split('/').filter(Boolean);
+    for (let length = 1; length < parts.length; length += 1) above.add(`/${parts.slice(0, length).join('/')}`);
+  }
+  for (const path of ['/tmp', '/usr']) above.delete(path);
+  return [...above].sort((a, b) => a.length - b.length);
 }
 
 /** On most systems /bin and /lib are links into /usr. */

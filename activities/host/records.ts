@@ -108,8 +108,12 @@ export class HostRecords {
     await chown(configDirectory, 0, uid);
   }
 
+  configPathOf(objectName: string, fileName: string): string {
+    return join(this.pathsOf(objectName).configDirectory, assertFileName(fileName));
+  }
+
   async writeConfig(record: HostRecord, fileName: string, content: string): Promise<string> {
-    const path = join(this.pathsOf(record.objectName).configDirectory, assertFileName(fileName));
+    const path = this.configPathOf(record.objectName, fileName);
     await writeWhole(path, content, { mode: 0o640, durable: true, ...(record.uid === null ? {} : { groupId: record.uid }) });
     return path;
   }

@@ -46,10 +46,14 @@ export interface ProcessHost {
   directoryOf(objectName: string): Promise<string>;
   /** Writes a file, whole or not at all, that the process can read but neither change nor replace. Answers its path. */
   writeConfig(objectName: string, fileName: string, content: string): Promise<string>;
+  /** Where `writeConfig` puts that file. */
+  configPathOf(objectName: string, fileName: string): string;
   /** As it was written; null when there is none. */
   readConfig(objectName: string, fileName: string): Promise<string | null>;
   /** As `writeConfig`, for the host worker's eyes only. */
   writePrivate(objectName: string, fileName: string, content: string): Promise<string>;
+  /** As `writePrivate`, but only if the object is still there: for what is written on the side. */
+  updatePrivate(objectName: string, fileName: string, content: string): Promise<void>;
   /** A secret of this host for one object: the same each time, and nobody else can know it. 43 characters of base64url. */
   secretFor(objectName: string, purpose: string): string;
   /** Hands out a port of the range for this object, the same one each time it asks. */
