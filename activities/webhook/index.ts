@@ -1,0 +1,111 @@
+// Webhook: one inbox per resource in the receiver's registry, opened by a random token. The receiver serves it without us.
+import { type InboxStore, inboxLimits } from '../../shared/inbox';
+import type { CallOptions, CredentialReader, Fence, KindBackend, KindLogger } from '../backend';
+import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured } from '../errors';
+import { toProviderError } from '../postgres/errors';
+
+export interface WebhookDependencies {
+  store: InboxStore;
+  /** Makes the inbox's database, its tables and its role ready. */
+  prepare: (backendName: string) => Promise<void>;
+  readCredential: CredentialReader;
+  fence: Fence;
+  /** Eight characters of base32; only names that begin with `lh<installationId>_` are ever touched. */
+  installationId: string;
+  logger?: Pick<KindLogger, 'warn'>;
+}
+
+const INSTALLATION_ID = /^[a-z2-7]{8}$/;
+/** An empty inbox is a row, and no resource weighs nothing. */
+const ROW_BYTES = 512;
+
+export function createWebhookBackend(dependencies: WebhookDependencies): KindBackend {
+  const { store, readCredential, fence, installationId } = dependencies;
+  if (!INSTALLATION_ID.test(installationId)) throw new ProviderMisconfigured(`not an installation id: ${installationId}`);
+  const { registry } = store;
+  const prefix = `lh${installationId}_`;
+  const prepared = new Map<string, Promise<void>>();
+
+  const tokenOf = async (resourceId: string, version: number) => ({
+    version,
+    token: (await readCredential({ resourceId, version })).password,
+  });
+  const verb =
+    <Request extends { objectName: string }>(run: (request: Request, options: CallOptions) => Promise<void>) =>
+    async (request: Request, options: CallOptions = {}): Promise<void> => {
+      assertOwnName(request.objectName, prefix);
+      await mapped(() => run(request, options));
+    };
+  const found = (is: boolean, objectName: string) => {
+    if (!is) throw new ObjectMissing(`${objectName} is not there`);
+  };
+
+  const provision: KindBackend['provision'] = verb(async (request, options) => {
+    await prepareOnce(request.backendName);
+    const { objectName, limits } = request;
+    const credential = await tokenOf(request.resourceId, request.credentialVersion);
+    const outcome = await registry.establish(
+      { objectName, limits: inboxLimits(limits), ...credential },
+      { ...options, allowed: () => fence(request) },
+    );
+    if (outcome === 'refused') throw new Fenced(`${objectName} is not to be made any more`);
+  });
+
+  const prepareOnce = (backendName: string): Promise<void> => {
+    const known = prepared.get(backendName);
+    if (known !== undefined) return known;
+    const begun = dependencies.prepare(backendName).catch((error: unknown) => {
+      prepared.delete(backendName);
+      throw error;
+    });
+    prepared.set(backendName, begun);
+    return begun;
+  };
+
+  return {
+    provision,
+    claimWarm: provision,
+    deprovision: verb(({ objectName }, options) => registry.remove(objectName, options)),
+    destroyOrphan: verb(({ objectName, onlyIf }, options) => registry.remove(objectName, { ...options, onlyIf })),
+    cut: verb(async ({ objectName }, options) => {
+      // Absent is success: nothing comes in.
+      await registry.setOpen(objectName, false, options);
+    }),
+    restore: verb(async ({ objectName }, options) => found(await registry.setOpen(objectName, true, options), objectName)),
+    rotate: verb(async ({ objectName, resourceId, credentialVersion, previousVersion }, options) => {
+      const [current, previous] = await Promise.all([
+        tokenOf(resourceId, credentialVersion),
+        previousVersion === null ? null : tokenOf(resourceId, previousVersion),
+      ]);
+      const outcome = await registry.rotate({ objectName, ...current, previous }, options);
+      if (outcome === 'stale') throw new Fenced(`${objectName} has a newer credential than version ${credentialVersion}`);
+      found(outcome === 'rotated', objectName);
+    }),
+    retireCredential: verb(({ objectName, retireVersion }, options) => registry.retire(objectName, retireVersion, options)),
+    setReadOnly: verb(async ({ objectName, readOnly }, options) =>
+      found(await registry.setReadOnly(objectName, readOnly, options), objectName),
+    ),
+    applyLimits: verb(async ({ objectName, limits }, options) =>
+      found(await store.applyLimits(objectName, inboxLimits(limits), options), objectName),
+    ),
+
+    list: () => mapped(() => registry.list(prefix)),
+    measureAll: () =>
+      mapped(async () => (await registry.measure(prefix)).map(({ objectName, bytes }) => ({ objectName, bytes: ROW_BYTES + bytes }))),
+    serverVersion: () => mapped(() => store.serverVersion()),
+    prepareServer: (backendName) =>
+      mapped(async () => {
+        await prepareOnce(backendName);
+        await registry.forgetOldTokens();
+      }),
+    close: () => store.close(),
+  };
+}
+
+async function mapped<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}

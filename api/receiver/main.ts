@@ -1,0 +1,62 @@
+// The receiver process: the data plane of webhook inboxes. It needs none of our other processes, and none of them needs it.
+import type { Server } from 'node:http';
+import { InboxStore } from '../../shared/inbox';
+import { createLogger, type Logger } from '../../shared/logctx';
+import { loadReceiverConfig, ReceiverConfigError } from './config';
+import { createReceiver } from './server';
+
+/** `EX_CONFIG`: starting again will not help. */
+const EXIT_CONFIG = 78;
+const DRAIN_MS = 10_000;
+const CLOSE_IDLE_MS = 100;
+const SERVICE = 'leasehold-receiver';
+
+export async function runReceiver(env: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    await start(env);
+  } catch (error) {
+    process.stderr.write(`leasehold receiver: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(error instanceof ReceiverConfigError ? EXIT_CONFIG : 1);
+  }
+}
+
+async function start(env: NodeJS.ProcessEnv): Promise<void> {
+  const config = loadReceiverConfig(env);
+  const logger = createLogger({ process: 'receiver', level: config.logLevel });
+  // Nothing is connected to before it is needed: it starts before its database is made, and outlives its absence.
+  const store = new InboxStore({
+    url: config.inboxUrl,
+    redisUrl: config.redisUrl,
+    applicationName: SERVICE,
+    maxConnections: config.inboxPool,
+    logger,
+  });
+  const server = createReceiver({ ...config, store, logger });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, resolve);
+  });
+  logger.info('receiver listens', { host: config.host, port: config.port });
+  const end = endOnce(server, store, logger);
+  process.once('SIGTERM', () => end('SIGTERM'));
+  process.once('SIGINT', () => end('SIGINT'));
+  // The supervisor is gone: nobody would ever stop us.
+  process.once('disconnect', () => end('disconnect'));
+  process.send?.('ready');
+}
+
+/** Takes no new connection, lets requests finish, and goes; after ten seconds it goes anyway. */
+function endOnce(server: Server, store: InboxStore, logger: Logger): (why: string) => void {
+  let ending = false;
+  return (why) => {
+    if (ending) return;
+    ending = true;
+    logger.info('receiver ends', { why });
+    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
+    server.close(() => {
+      clearInterval(idle);
+      void store.close().finally(() => process.exit(0));
+    });
+  };
+}

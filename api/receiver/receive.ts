@@ -1,0 +1,140 @@
+// ANY /webhook/receive/<token>: who may, how much of it, and into the ring.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type FoundInbox, type InboxStore, keptHeaders, type ReceiveOutcome, signatureMatches, unseal } from '../../shared/inbox';
+import { type Answering, type Refusal, sendJson, sendRefusal } from './answers';
+import { readBody } from './body';
+import { MinuteBudget } from './budget';
+
+export const MAX_BODY_BYTES = 1_048_576;
+const TARGET = /^\/webhook\/receive\/([A-Za-z0-9_-]{16,128})(\/[^?]{0,1024})?(?:\?([^]{0,8192}))?$/;
+const BYTES_PER_MINUTE = 64 * 1024 * 1024;
+/** Bodies that are being read or stored for one inbox: a slow sender holds one of these places. */
+const MAX_AT_ONCE = 32;
+/** Tokens that open nothing, from one address: guessing is hopeless anyway, this keeps it cheap. */
+const UNKNOWN_PER_MINUTE = 60;
+
+export interface ReceiveOptions {
+  store: Pick<InboxStore, 'receive' | 'registry'>;
+  requestsPerMinute: number;
+}
+
+interface Target {
+  token: string;
+  path: string;
+  query: string;
+}
+
+/** Null for what is no receive address at all. Dots, percent signs and slashes are in no token, so there is nothing to decode or walk. */
+export function targetOf(url: string): Target | null {
+  const match = TARGET.exec(url);
+  return match?.[1] === undefined ? null : { token: match[1], path: match[2] ?? '/', query: match[3] ?? '' };
+}
+
+const UNKNOWN: Refusal = { code: 'not_found', message: 'There is no inbox at this address.' };
+const INACTIVE: Refusal = { code: 'webhook_inactive', message: 'This inbox takes nothing: it is paused, suspended, expired or deleted.' };
+const FULL: Refusal = { code: 'temporarily_unavailable', message: 'This inbox is over its plan’s storage.', retryAfterSeconds: 60 };
+const TOO_LARGE: Refusal = { code: 'payload_too_large', message: 'The body is larger than 1 MiB (1048576 bytes).' };
+const BAD_SIGNATURE: Refusal = { code: 'forbidden', message: 'The signature does not match the body.' };
+
+export class Receive {
+  readonly #options: ReceiveOptions;
+  readonly #perInbox: MinuteBudget;
+  readonly #bytesPerInbox = new MinuteBudget({ limit: BYTES_PER_MINUTE });
+  readonly #unknownPerAddress = new MinuteBudget({ limit: UNKNOWN_PER_MINUTE });
+  readonly #atOnce = new Map<string, number>();
+
+  constructor(options: ReceiveOptions) {
+    this.#options = options;
+    this.#perInbox = new MinuteBudget({ limit: options.requestsPerMinute });
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse, answering: Answering): Promise<void> {
+    const refuse = (refusal: Refusal) => sendRefusal(response, answering, refusal);
+    const target = targetOf(request.url ?? '');
+    if (target === null) return refuse(UNKNOWN);
+    const admission = await this.#admit(request, target, answering);
+    if ('code' in admission) return refuse(admission);
+    const { objectName } = admission;
+    this.#atOnce.set(objectName, (this.#atOnce.get(objectName) ?? 0) + 1);
+    try {
+      if (request.headers.expect !== undefined) response.writeContinue();
+      const read = await readBody(request, MAX_BODY_BYTES);
+      if (read.type === 'aborted') return;
+      if (read.type === 'too_large') return refuse(TOO_LARGE);
+      if (!isSigned(admission, target.token, request, read.body)) return refuse(BAD_SIGNATURE);
+      const bytes = this.#bytesPerInbox.take(objectName, read.body.length);
+      if (!bytes.allowed) return refuse(rateLimited('64 MiB', bytes.resetSeconds));
+      const outcome = await this.#options.store.receive(target.token, admission, {
+        method: request.method ?? 'GET',
+        path: target.path,
+        query: target.query,
+        headers: keptHeaders(request.rawHeaders),
+        body: read.body,
+      });
+      this.#answer(response, answering, outcome);
+    } finally {
+      const left = (this.#atOnce.get(objectName) ?? 1) - 1;
+      if (left > 0) this.#atOnce.set(objectName, left);
+      else this.#atOnce.delete(objectName);
+    }
+  }
+
+  /** Everything that can be told before the body is there. */
+  async #admit(request: IncomingMessage, target: Target, answering: Answering): Promise<FoundInbox | Refusal> {
+    const address = request.socket.remoteAddress ?? '';
+    if (this.#unknownPerAddress.isSpent(address)) return rateLimited('60 unknown addresses', 60);
+    const found = await this.#options.store.registry.find(target.token);
+    if (found === null) {
+      this.#unknownPerAddress.take(address);
+      return UNKNOWN;
+    }
+    if (found === 'retired' || !found.open) return INACTIVE;
+    const rate = this.#perInbox.take(found.objectName);
+    Object.assign(answering.headers, {
+      'X-RateLimit-Limit': String(rate.limit),
+      'X-RateLimit-Remaining': String(rate.remaining),
+      'X-RateLimit-Reset': String(rate.resetSeconds),
+    });
+    if (!rate.allowed) return rateLimited(`${rate.limit} requests`, rate.resetSeconds);
+    if ((this.#atOnce.get(found.objectName) ?? 0) >= MAX_AT_ONCE) return rateLimited(`${MAX_AT_ONCE} requests at once`, 1);
+    if (found.readOnly) return FULL;
+    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return TOO_LARGE;
+    return found;
+  }
+
+  #answer(response: ServerResponse, answering: Answering, outcome: ReceiveOutcome): void {
+    switch (outcome.outcome) {
+      case 'stored':
+        if (outcome.rotated) answering.headers['X-Webhook-Rotated'] = 'true';
+        sendJson(response, answering, 200, { ok: true, id: outcome.id });
+        break;
+      case 'unknown':
+      case 'inactive':
+        sendRefusal(response, answering, INACTIVE);
+        break;
+      case 'read_only':
+        sendRefusal(response, answering, FULL);
+        break;
+    }
+  }
+}
+
+function rateLimited(what: string, resetSeconds: number): Refusal {
+  return {
+    code: 'rate_limited',
+    message: `More than ${what} in a minute. Wait ${resetSeconds} s.`,
+    retryAfterSeconds: resetSeconds,
+  };
+}
+
+function isSigned(found: FoundInbox, token: string, request: IncomingMessage, body: Buffer): boolean {
+  if (found.signature === null) return true;
+  const given = request.headers[found.signature.header];
+  try {
+    const secret = unseal(found.signature.sealedSecret, token);
+    return signatureMatches(found.signature, { secret, body, given: Array.isArray(given) ? given[0] : given });
+  } catch {
+    // A secret that does not open checks nothing, so nothing passes.
+    return false;
+  }
+}
