@@ -1,0 +1,105 @@
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { oneLine, StackError } from '../errors';
+import { onPath, run } from '../fetch/run';
+import { packageRoot } from '../paths';
+
+const VERSION = '1.24.0';
+const MODULE = 'github.com/FerretDB/FerretDB';
+const OLDEST_GO = [1, 22] as const;
+const REMEDY = 'give LEASEHOLD_FERRETDB_BIN (version 1.24), or LEASEHOLD_MONGODB_ADMIN_URL of a MongoDB server';
+
+export interface FerretdbBinary {
+  path: string;
+  version: string;
+  /** Set when it was built by this call. */
+  builtSeconds?: number;
+}
+
+interface FindOptions {
+  cacheDir: string;
+  /** LEASEHOLD_FERRETDB_BIN. */
+  binary?: string;
+  signal?: AbortSignal;
+  /** Called before a build begins; never when the cache has it. */
+  onBuild?: (version: string) => void;
+}
+
+/**
+ * FerretDB named by the environment, else one on PATH, else the cached one, else built once from its Go module: about two minutes.
+ * @throws StackError with the remedy
+ */
+export async function findFerretdb(options: FindOptions): Promise<FerretdbBinary> {
+  if (options.binary) {
+    const version = await versionOf(options.binary);
+    if (!version)
+      throw new StackError(`LEASEHOLD_FERRETDB_BIN=${options.binary} does not run: point it at the ferretdb command, or unset it`);
+    if (!isFit(version)) throw new StackError(`LEASEHOLD_FERRETDB_BIN is version ${version}: 1.24 is needed`);
+    return { path: options.binary, version };
+  }
+  for (const path of onPath('ferretdb')) {
+    const version = await versionOf(path);
+    if (version && isFit(version)) return { path, version };
+  }
+  return await buildFerretdb(options);
+}
+
+/** Where a build ends up. */
+export function builtFerretdb(cacheDir: string): string {
+  return join(cacheDir, `ferretdb-${VERSION}-${process.platform}-${process.arch}`, 'ferretdb');
+}
+
+/** What go.sum lists, and nothing else: Go refuses a module whose content is another. */
+async function buildFerretdb({ cacheDir, signal, onBuild }: FindOptions): Promise<FerretdbBinary> {
+  const path = builtFerretdb(cacheDir);
+  const folder = dirname(path);
+  if (existsSync(path) && (await versionOf(path)) === VERSION) return { path, version: VERSION };
+  await assertGo(signal);
+  onBuild?.(VERSION);
+  const started = Date.now();
+  mkdirSync(folder, { recursive: true });
+  const work = mkdtempSync(join(folder, 'build-'));
+  try {
+    const built = await build(work, signal);
+    chmodSync(built, 0o755);
+    if ((await versionOf(built)) !== VERSION) throw new StackError(`the FerretDB that was built does not run here: ${REMEDY}`);
+    renameSync(built, path);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof StackError) throw error;
+    throw new StackError(`cannot build FerretDB ${VERSION} with Go (${oneLine(error)}): check the network, or ${REMEDY}`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return { path, version: VERSION, builtSeconds: (Date.now() - started) / 1000 };
+}
+
+async function build(work: string, signal?: AbortSignal): Promise<string> {
+  const source = join(packageRoot(), 'stack', 'servers', 'ferretdb');
+  for (const file of ['go.mod', 'go.sum', 'tools.go']) copyFileSync(join(source, file), join(work, file));
+  const env = { ...process.env, GOFLAGS: '', GOWORK: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
+  const go = (...args: string[]) => run('go', args, { cwd: work, env, signal });
+  await go('mod', 'vendor');
+  // FerretDB reads its own version from a file that releases have and modules lack, and panics without it.
+  writeFileSync(join(work, 'vendor', MODULE, 'build', 'version', 'version.txt'), `v${VERSION}\n`);
+  await go('build', '-mod=vendor', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', 'ferretdb', `${MODULE}/cmd/ferretdb`);
+  return join(work, 'ferretdb');
+}
+
+async function assertGo(signal?: AbortSignal): Promise<void> {
+  const output = await run('go', ['env', 'GOVERSION'], { signal }).catch(() => null);
+  if (output === null)
+    throw new StackError(`FerretDB is built with Go, which is not here: install Go ${OLDEST_GO.join('.')} or newer, or ${REMEDY}`);
+  const [major = 0, minor = 0] = (/^go(\d+)\.(\d+)/.exec(output) ?? []).slice(1).map(Number);
+  if (major > OLDEST_GO[0] || (major === OLDEST_GO[0] && minor >= OLDEST_GO[1])) return;
+  throw new StackError(`FerretDB is built with Go ${OLDEST_GO.join('.')} or newer, and here is ${output.trim()}: upgrade it, or ${REMEDY}`);
+}
+
+function isFit(version: string): boolean {
+  return version.startsWith('1.24.');
+}
+
+async function versionOf(path: string): Promise<string | undefined> {
+  const output = await run(path, ['--version'], { env: {} }).catch(() => '');
+  return /^version: v?(\d+\.\d+\.\d+)/m.exec(output)?.[1];
+}
