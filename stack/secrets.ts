@@ -11,6 +11,7 @@ export interface Secrets {
   postgresPlatformApp: string;
   postgresTenantsAdmin: string;
   redisPlatform: string;
+  webhookInbox: string;
   keyring: string;
   jwtKeys: string;
   bootstrapApiKey: string;
@@ -55,6 +56,7 @@ function generate(): Secrets {
     postgresPlatformApp: password(),
     postgresTenantsAdmin: password(),
     redisPlatform: password(),
+    webhookInbox: password(),
     keyring: `k1:${randomBytes(32).toString('base64')}`,
     jwtKeys: `j1:${randomBytes(32).toString('base64')}`,
     bootstrapApiKey: `lh_${base32(40)}`,

@@ -15,6 +15,8 @@ import { startTemporal, stopTemporal, TEMPORAL } from './temporal';
 
 // The worker lets activities end for up to 15 s on its own; the whole stack has 15 s, so it is cut a little earlier.
 const OWN_GRACE_MS = 12_000;
+/** Role and database of one name: pg_hba.conf lets it in by that. */
+const INBOX = 'leasehold_inbox';
 // The owner's url is for migrations alone; `none` as Redis' url is a word to the stack.
 const NOT_INHERITED = ['LEASEHOLD_DATABASE_OWNER_URL', 'LEASEHOLD_REDIS_URL'];
 
@@ -127,22 +129,51 @@ export function hostDefinition(context: ServiceContext, host: LocalHost): Servic
   });
 }
 
+/** It faces the world: it is given no key and no database of the platform. */
 export function receiverDefinition(context: ServiceContext): ServiceDefinition {
+  const { settings, kindEnvironment } = context;
   const port = portOf(context, RECEIVER);
-  const url = `http://127.0.0.1:${port}`;
-  return { ...ownDefinition(context, RECEIVER), port, url };
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('LEASEHOLD_') || name.startsWith('LEASEHOLD_RECEIVER_'),
+  );
+  const env = {
+    ...Object.fromEntries(inherited),
+    LEASEHOLD_RECEIVER_HOST: settings.host,
+    LEASEHOLD_RECEIVER_PORT: String(port),
+    LEASEHOLD_INBOX_URL: inboxUrl(context),
+    LEASEHOLD_BASE_URL: settings.baseUrl,
+    LEASEHOLD_LOG: settings.logLevel,
+    ...(kindEnvironment.LEASEHOLD_REDIS_URL === undefined ? {} : { LEASEHOLD_REDIS_URL: kindEnvironment.LEASEHOLD_REDIS_URL }),
+  };
+  return { ...ownDefinition(context, RECEIVER, { onlyEnv: env }), port, url: `http://127.0.0.1:${port}` };
+}
+
+/** A role and a database of their own on the tenants' server; the worker makes them. */
+function inboxUrl(context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'>): string {
+  const { settings, secrets } = context;
+  if (settings.external.inboxUrl) return settings.external.inboxUrl;
+  const url = new URL(tenantsAdminUrl(context));
+  return Object.assign(url, { username: INBOX, password: secrets.webhookInbox, pathname: `/${INBOX}` }).toString();
+}
+
+function tenantsAdminUrl(context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'>): string {
+  const { settings, secrets } = context;
+  return (
+    settings.external.tenantsAdminUrl ??
+    postgresUrl({ user: TENANTS_SUPERUSER, password: secrets.postgresTenantsAdmin, port: portOf(context, TENANTS), database: 'postgres' })
+  );
 }
 
 function ownDefinition(
   context: ServiceContext,
   name: string,
-  options: { script?: string; env?: Record<string, string>; readyUrl?: string } = {},
+  options: { script?: string; env?: Record<string, string>; onlyEnv?: NodeJS.ProcessEnv; readyUrl?: string } = {},
 ): ServiceDefinition {
   const { root, home } = context.settings;
   const launched = {
     name,
     script: join(root, 'dist', 'stack', 'processes', `${options.script ?? name}.js`),
-    env: { ...childEnvironment(context, process.env), ...options.env },
+    env: options.onlyEnv ?? { ...childEnvironment(context, process.env), ...options.env },
     cwd: root,
     logFile: join(home, 'logs', `${name}.log`),
     readyUrl: options.readyUrl,
@@ -165,14 +196,8 @@ export function childEnvironment(
     LEASEHOLD_DATABASE_URL:
       settings.external.database?.appUrl ??
       postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(context, PLATFORM), database: DATABASE }),
-    LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL:
-      settings.external.tenantsAdminUrl ??
-      postgresUrl({
-        user: TENANTS_SUPERUSER,
-        password: secrets.postgresTenantsAdmin,
-        port: portOf(context, TENANTS),
-        database: 'postgres',
-      }),
+    LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: tenantsAdminUrl(context),
+    LEASEHOLD_INBOX_URL: inboxUrl(context),
     LEASEHOLD_TEMPORAL_ADDRESS: settings.external.temporalAddress ?? `127.0.0.1:${portOf(context, TEMPORAL)}`,
     LEASEHOLD_TEMPORAL_NAMESPACE: settings.temporalNamespace,
     LEASEHOLD_TEMPORAL_UI_URL: temporalUiUrl(context),

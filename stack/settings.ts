@@ -24,6 +24,8 @@ export interface Settings {
   /** Hosts of backends.yaml that this machine is. Undefined: those with a loopback address. */
   hosts?: string[];
   redisBinary?: string;
+  natsBinary?: string;
+  ferretdbBinary?: string;
   external: {
     database?: { appUrl: string; ownerUrl: string };
     tenantsAdminUrl?: string;
@@ -31,6 +33,10 @@ export interface Settings {
     temporalUiUrl?: string;
     /** `none`: the platform keeps everything in Postgres. */
     redisUrl?: string;
+    natsAdminUrl?: string;
+    mongodbAdminUrl?: string;
+    /** Of the webhook inbox's own role and database, on a tenants' server. */
+    inboxUrl?: string;
   };
 }
 
@@ -60,12 +66,17 @@ export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
     kinds: kindsOf(text('LEASEHOLD_KINDS')),
     hosts: listOf(text('LEASEHOLD_HOSTS')),
     redisBinary: text('LEASEHOLD_REDIS_SERVER'),
+    natsBinary: text('LEASEHOLD_NATS_SERVER_BIN'),
+    ferretdbBinary: text('LEASEHOLD_FERRETDB_BIN'),
     external: {
       database: externalDatabase(text('LEASEHOLD_DATABASE_URL'), text('LEASEHOLD_DATABASE_OWNER_URL')),
       tenantsAdminUrl: text('LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL'),
       temporalAddress: text('LEASEHOLD_TEMPORAL_ADDRESS'),
       temporalUiUrl: text('LEASEHOLD_TEMPORAL_UI_URL'),
       redisUrl: text('LEASEHOLD_REDIS_URL'),
+      natsAdminUrl: text('LEASEHOLD_NATS_ADMIN_URL'),
+      mongodbAdminUrl: text('LEASEHOLD_MONGODB_ADMIN_URL'),
+      inboxUrl: text('LEASEHOLD_INBOX_URL'),
     },
   };
 }

@@ -5,7 +5,7 @@ import { loadBackends, loadPlans } from '../shared/plans';
 import { openControl } from './control';
 import { oneLine, StackError } from './errors';
 import { endTenantsProcesses, localHosts } from './hosts';
-import { kindPorts, startKindServers } from './kind-servers';
+import { externalEnvironment, kindPorts, startKindServers } from './kind-servers';
 import { makeHome } from './paths';
 import { isPortFree } from './ports';
 import { postgresUrl } from './postgres';
@@ -109,7 +109,8 @@ async function startEverything(start: StartContext): Promise<ServiceContext> {
   const secrets = loadSecrets(settings.home, process.env);
   const receiver = settings.kinds.has('webhook') ? [{ name: RECEIVER, inUrls: true }] : [];
   const ports = await assignPorts(settings, [...kindPorts(settings), ...receiver]);
-  const context: ServiceContext = { settings, secrets, ports, signal, onMoved: rememberMoved(settings.home), kindEnvironment: {} };
+  const kindEnvironment = externalEnvironment(settings, supervisor);
+  const context: ServiceContext = { settings, secrets, ports, signal, onMoved: rememberMoved(settings.home), kindEnvironment };
 
   const control = await openControl({
     status: () => supervisor.status(),
