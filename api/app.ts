@@ -16,6 +16,7 @@ import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
 import { opsRoutes } from './routes/ops';
+import { placementRoutes } from './routes/placement';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
 import { parseWith } from './schemas/parse';
@@ -36,6 +37,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...commandRoutes(deps),
     ...eventRoutes(deps),
     ...adminRoutes(deps),
+    ...placementRoutes(deps),
     ...opsRoutes(deps),
   ];
   return [...routes, ...docsRoutes(deps, routes)];

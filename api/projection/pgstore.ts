@@ -11,6 +11,7 @@ import type {
   IdempotencyRecord,
   ListFilter,
   ListPage,
+  PlacementStates,
   ResourceEvent,
   ResourceStore,
   ResourceWithCredential,
@@ -162,6 +163,33 @@ export class PgResourceStore implements ResourceStore {
          FROM backends b ORDER BY b.name`,
       [],
     );
+  }
+
+  async placements(): Promise<PlacementStates> {
+    const [backends, hosts] = await Promise.all([
+      this.#rows<PlacementStates['backends'][number]>(
+        'placement_backends',
+        `SELECT b.name, b.kind, b.engine, b.region, b.host_name AS host, b.capacity, b.weight, b.drained, b.ready, b.server_version, b.last_error,
+                (SELECT count(*) FROM resources r WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed'))::int AS held,
+                (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS pool_ready
+           FROM backends b ORDER BY b.kind, b.name`,
+        [],
+      ),
+      this.#rows<PlacementStates['hosts'][number]>(
+        'placement_hosts',
+        `SELECT name, region, address, drained, ready AND checked_at > now() - interval '60 seconds' AS ready, checked_at, last_error
+           FROM hosts ORDER BY name`,
+        [],
+      ),
+    ]);
+    return { backends, hosts };
+  }
+
+  async setDrained({ place, name, drained }: { place: 'backend' | 'host'; name: string; drained: boolean }): Promise<boolean> {
+    const table = place === 'backend' ? 'backends' : 'hosts';
+    const { rowCount } = await this.#pool.query(`UPDATE ${table} SET drained = $2 WHERE name = $1`, [name, drained]);
+    this.#readyKinds = null;
+    return rowCount === 1;
   }
 
   poolItems(): Promise<{ backend: string; state: string; count: number }[]> {

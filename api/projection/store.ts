@@ -103,6 +103,33 @@ export interface BackendState {
   poolReady: number;
 }
 
+export interface PlacementStates {
+  backends: {
+    name: string;
+    kind: ResourceKind;
+    engine: string | null;
+    region: string;
+    host: string | null;
+    capacity: number;
+    held: number;
+    weight: number;
+    drained: boolean;
+    ready: boolean;
+    server_version: string | null;
+    last_error: string | null;
+    pool_ready: number;
+  }[];
+  hosts: {
+    name: string;
+    region: string;
+    address: string;
+    drained: boolean;
+    ready: boolean;
+    checked_at: Date | null;
+    last_error: string | null;
+  }[];
+}
+
 export interface ResourceStore {
   /** By id, or by the hash of a token. */
   find(key: { id: string; tokenHash: string | null }): Promise<StoredResource | null>;
@@ -117,6 +144,10 @@ export interface ResourceStore {
   claimAttempt(claim: IdempotencyClaim): Promise<boolean>;
   readyKinds(): Promise<ReadonlySet<string>>;
   backendStates(): Promise<BackendState[]>;
+  /** For operators: every backend and host. */
+  placements(): Promise<PlacementStates>;
+  /** False when there is none of that name. */
+  setDrained(change: { place: 'backend' | 'host'; name: string; drained: boolean }): Promise<boolean>;
   poolItems(): Promise<{ backend: string; state: string; count: number }[]>;
   /** For `dry_run`: what `reserve` would count. */
   usage(owner: Owner, kind: ResourceKind): Promise<{ ofKind: number; provisionsToday: number }>;

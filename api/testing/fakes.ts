@@ -103,6 +103,12 @@ export class FakeStore implements ResourceStore {
     };
     return { resource, credential, details: null };
   }
+  async placements(): ReturnType<ResourceStore['placements']> {
+    return { backends: [], hosts: [] };
+  }
+  async setDrained(): Promise<boolean> {
+    return false;
+  }
   async list(filter: Parameters<ResourceStore['list']>[0], page: Parameters<ResourceStore['list']>[1]) {
     const items = this.rows.filter((row) => filter.teamId === null || row.team_id === filter.teamId);
     return { items: items.slice(0, page.limit), total: items.length };

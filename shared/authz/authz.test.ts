@@ -41,7 +41,7 @@ type ScopeName = keyof typeof scopes;
 
 const READS: Action[] = ['resource.read', 'resource.credentials', 'resource.events'];
 const WRITES: Action[] = ['resource.extend', 'resource.pause', 'resource.resume', 'resource.rotate', 'resource.update', 'resource.delete'];
-const ADMIN: Action[] = ['admin.list', 'admin.suspend', 'admin.unsuspend', 'admin.delete'];
+const ADMIN: Action[] = ['admin.list', 'admin.suspend', 'admin.unsuspend', 'admin.delete', 'admin.drain'];
 const ANONYMOUS: ActorName[] = ['no credential', 'empty token', 'right token', 'wrong token', 'hash as token'];
 const TEAM: ActorName[] = ['key without scopes', 'read key', 'write key', 'read+write key', 'admin key'];
 const CAN_READ: ActorName[] = ['read key', 'read+write key', 'admin key'];

@@ -29,6 +29,7 @@ export const ACTIONS = [
   'admin.suspend',
   'admin.unsuspend',
   'admin.delete',
+  'admin.drain',
   'capabilities.read',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -69,6 +70,7 @@ const OPERATOR_ACTIONS: ReadonlySet<Action> = new Set([
   'admin.suspend',
   'admin.unsuspend',
   'admin.delete',
+  'admin.drain',
   'resource.list',
   'resource.read',
   'resource.events',
