@@ -6,7 +6,7 @@ import { readBody } from './body';
 import { MinuteBudget } from './budget';
 
 export const MAX_BODY_BYTES = 1_048_576;
-const TARGET = /^\/webhook\/receive\/([A-Za-z0-9_-]{16,128})(\/[^?]{0,1024})?(?:\?([^]{0,8192}))?$/;
+const TARGET = /^\/webhook\/receive\/([A-Za-z0-9_-]{16,128})(\/[^?]{0,1024})?(?:\?(.{0,16384}))?$/;
 const BYTES_PER_MINUTE = 64 * 1024 * 1024;
 /** Bodies that are being read or stored for one inbox: a slow sender holds one of these places. */
 const MAX_AT_ONCE = 32;

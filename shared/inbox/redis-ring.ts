@@ -7,6 +7,9 @@ const COMMAND_TIMEOUT_MS = 1_000;
 /** After a failure Redis is left alone so long, or every request would wait for it anew. */
 const COOL_DOWN_MS = 5_000;
 const LONGEST_RECONNECT_MS = 2_000;
+/** Others count in the same Redis: above this part of its memory new requests go to Postgres. */
+const MEMORY_SHARE = 0.6;
+const MEMORY_LOOK_MS = 1_000;
 
 /** Stores and trims in one step. Pushing an id that is there changes nothing. Answers how many of the oldest went. */
 const PUSH = `
@@ -49,6 +52,8 @@ export class RedisRing {
   readonly #logger: InboxLogger | undefined;
   #leftAloneUntilMs = 0;
   #told = false;
+  #full = false;
+  #memoryLookedAtMs = 0;
 
   constructor(options: { url: string; logger?: InboxLogger }) {
     this.#logger = options.logger;
@@ -66,6 +71,7 @@ export class RedisRing {
       this.#told = false;
       this.#leftAloneUntilMs = 0;
       void this.#checkDurability();
+      void this.#lookAtMemory();
     });
     redis.defineCommand('inboxPush', { numberOfKeys: 4, lua: PUSH });
     this.#redis = redis as Redis & PushCommand;
@@ -75,6 +81,13 @@ export class RedisRing {
   /** Whether it is worth asking: connected, and not failing just now. */
   get available(): boolean {
     return this.#redis.status === 'ready' && Date.now() >= this.#leftAloneUntilMs;
+  }
+
+  /** Whether a new request may go there. */
+  get hasRoom(): boolean {
+    if (!this.available) return false;
+    if (Date.now() - this.#memoryLookedAtMs >= MEMORY_LOOK_MS) void this.#lookAtMemory();
+    return !this.#full;
   }
 
   async push(
@@ -172,6 +185,14 @@ export class RedisRing {
     if (this.#told) return;
     this.#told = true;
     this.#logger?.warn('Redis does not take requests: they go to Postgres', { error });
+  }
+
+  async #lookAtMemory(): Promise<void> {
+    this.#memoryLookedAtMs = Date.now();
+    const info = await this.#redis.info('memory').catch(() => '');
+    const read = (field: string) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+    const most = read('maxmemory');
+    this.#full = most > 0 && read('used_memory') > most * MEMORY_SHARE;
   }
 
   async #checkDurability(): Promise<void> {

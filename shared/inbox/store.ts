@@ -48,7 +48,7 @@ export class InboxStore {
    * Stores it if the token still opens the inbox at that moment: whoever closes it waits until this is done, and nothing comes after.
    */
   async receive(token: string, found: FoundInbox, captured: CapturedRequest): Promise<ReceiveOutcome> {
-    const redis = this.#redis?.available ? this.#redis : null;
+    const redis = this.#redis?.hasRoom ? this.#redis : null;
     if (redis !== null && !found.usesRedis) await this.registry.noteRedis(found.objectName);
     return await withTransaction(this.#pool, async (client) => {
       await client.query('SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))', [lockNameOf(found.objectName)]);
