@@ -1,14 +1,17 @@
 // A throw-away installation: the product's own stack in a folder of its own, fsync on, stopped and removed at the end.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import { packageRoot } from '../stack/paths';
 import { findFreePort } from '../stack/ports';
 import { postgresUrl } from '../stack/postgres';
 import { APP_ROLE, DATABASE, PLATFORM, TENANTS, TENANTS_SUPERUSER } from '../stack/postgres-servers';
 import { loadSecrets } from '../stack/secrets';
 import { readState } from '../stack/state';
+import { WORKER } from '../stack/stop-order';
 import { TEMPORAL } from '../stack/temporal';
 
 const STACK_SCRIPT = join(packageRoot(), 'dist', 'stack', 'processes', 'stack.js');
@@ -18,6 +21,14 @@ const STOP_MS = 30_000;
 
 export interface BenchStack {
   dir: string;
+  home: string;
+  installationId: string;
+  apiKey: string;
+  operatorKey: string;
+  /** What the supervisor has printed so far. */
+  said: () => string;
+  /** The admin url of a backend, by the variable that backends.yaml names; undefined while it has none. */
+  adminUrl: (variable: string) => string | undefined;
   apiUrl: string;
   temporalAddress: string;
   namespace: string;
@@ -35,6 +46,8 @@ export async function startBenchStack(options: { plans: string; env?: NodeJS.Pro
   chmodSync(dir, 0o755);
   const plansFile = join(dir, 'plans.yaml');
   writeFileSync(plansFile, options.plans);
+  const backendsFile = join(dir, 'backends.yaml');
+  writeFileSync(backendsFile, backendsWithOwnPorts());
   const home = join(dir, 'home');
   const port = await findFreePort();
   const namespace = 'leasehold';
@@ -43,6 +56,7 @@ export async function startBenchStack(options: { plans: string; env?: NodeJS.Pro
     LEASEHOLD_HOME: home,
     LEASEHOLD_CACHE: process.env.LEASEHOLD_CACHE ?? join(packageRoot(), '.leasehold', 'cache'),
     LEASEHOLD_PLANS: plansFile,
+    LEASEHOLD_BACKENDS: backendsFile,
     LEASEHOLD_TEMPORAL_NAMESPACE: namespace,
     LEASEHOLD_POOL_REFILL: 'off',
     PORT: String(port),
@@ -60,8 +74,14 @@ export async function startBenchStack(options: { plans: string; env?: NodeJS.Pro
     if (existsSync(home)) await run([STACK_SCRIPT, 'reset', '--yes'], env);
     rmSync(dir, { recursive: true, force: true });
   };
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+    });
+  }
   try {
-    await becameReady(child);
+    await becameReady(child, () => said);
   } catch (error) {
     await stop();
     throw error;
@@ -69,8 +89,15 @@ export async function startBenchStack(options: { plans: string; env?: NodeJS.Pro
   const secrets = loadSecrets(home, {});
   const { ports, processes } = readState(home);
   const portOf = (name: string): number => ports[name] ?? 0;
+  const worker = processes[WORKER]?.pid;
   return {
     dir,
+    home,
+    installationId: secrets.installationId,
+    apiKey: secrets.bootstrapApiKey,
+    operatorKey: secrets.operatorKey,
+    said: () => said,
+    adminUrl: (variable) => (worker === undefined ? undefined : environmentOf(worker).get(variable)),
     apiUrl: `http://127.0.0.1:${port}`,
     temporalAddress: `127.0.0.1:${portOf(TEMPORAL)}`,
     namespace,
@@ -90,28 +117,51 @@ export function productPlans(): string {
   return readFileSync(join(packageRoot(), 'plans.yaml'), 'utf8');
 }
 
-/** No server, key or file of the caller's own installation must be used by accident. */
-function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('LEASEHOLD_') || name === 'LEASEHOLD_TEMPORAL_BIN'));
+const OWN_PORTS = 1_000;
+
+/** The product's backends, on hosts whose ports hardly meet those of another stack on this machine, and never the stack's own. */
+export function backendsWithOwnPorts(): string {
+  const file = parseDocument(readFileSync(join(packageRoot(), 'backends.yaml'), 'utf8'));
+  const hosts = file.get('hosts') as YAMLSeq<YAMLMap> | undefined;
+  for (const host of hosts?.items ?? []) {
+    const first = randomInt(10_000, 17_000);
+    host.set('ports', `${first}-${first + OWN_PORTS - 1}`);
+  }
+  return file.toString();
 }
 
-function becameReady(child: ChildProcess): Promise<void> {
+const SERVERS_OF_THE_CALLER = /^LEASEHOLD_(TEMPORAL_BIN|REDIS_SERVER|\w+_BIN)$/;
+
+/** No server, key or file of the caller's own installation must be used by accident. */
+function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('LEASEHOLD_') || SERVERS_OF_THE_CALLER.test(name)));
+}
+
+/** Linux only; elsewhere it is empty. */
+function environmentOf(pid: number): Map<string, string> {
+  try {
+    const pairs = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
+    return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+  } catch {
+    return new Map();
+  }
+}
+
+function becameReady(child: ChildProcess, said: () => string): Promise<void> {
   return new Promise((resolve, reject) => {
-    let said = '';
-    const late = setTimeout(() => reject(new Error(`the stack is not ready after ${READY_MS / 1000} s: ${said.trim()}`)), READY_MS);
-    const listen = (chunk: Buffer) => {
-      said = (said + chunk.toString('utf8')).slice(-8_000);
-      if (!READY_LINE.test(said)) return;
+    const late = setTimeout(() => reject(new Error(`the stack is not ready after ${READY_MS / 1000} s: ${said().trim()}`)), READY_MS);
+    const look = setInterval(() => {
+      if (READY_LINE.test(said())) settle(resolve);
+    }, 20);
+    const settle = (end: () => void) => {
       clearTimeout(late);
-      resolve();
+      clearInterval(look);
+      end();
     };
-    child.stdout?.on('data', listen);
-    child.stderr?.on('data', listen);
-    child.once('error', reject);
-    child.once('exit', (code) => {
-      clearTimeout(late);
-      reject(new Error(`the stack ended at its start (code ${code ?? 'none'}): ${said.trim().split('\n').at(-1) ?? ''}`));
-    });
+    child.once('error', (error) => settle(() => reject(error)));
+    child.once('exit', (code) =>
+      settle(() => reject(new Error(`the stack ended at its start (code ${code ?? 'none'}): ${said().trim().split('\n').at(-1) ?? ''}`))),
+    );
   });
 }
 

@@ -1,0 +1,153 @@
+// What is left on each server, looked up at the servers themselves and not through the product: names that begin as this installation's do.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
+import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { type BackendConfig, loadBackends } from '../shared/plans';
+import type { BenchStack } from './stack';
+
+/** By backend; every name with what it is, e.g. `database lh…`. */
+export async function inventory(stack: BenchStack): Promise<Map<string, string[]>> {
+  const { hosts, backends } = loadBackends(join(stack.dir, 'backends.yaml'));
+  const prefix = `lh${stack.installationId}_`;
+  const found = new Map<string, string[]>();
+  for (const { name } of hosts) found.set(`host ${name}`, onHost(stack, name, prefix));
+  for (const backend of backends) {
+    const url = backend.adminUrlEnv === null ? undefined : stack.adminUrl(backend.adminUrlEnv);
+    if (url !== undefined) found.set(backend.name, await onServer(stack, { backend, url, prefix }));
+  }
+  return found;
+}
+
+interface Place {
+  backend: BackendConfig;
+  url: string;
+  prefix: string;
+}
+
+async function onServer(stack: BenchStack, place: Place): Promise<string[]> {
+  switch (place.backend.kind) {
+    case 'postgres':
+    case 'vector':
+      return onPostgres(place);
+    case 'queue':
+      return onNats(stack, place);
+    case 'storage':
+      return onStore(place);
+    case 'webhook':
+      return inInbox(stack, place);
+    default:
+      return [];
+  }
+}
+
+async function rows(connectionString: string, text: string, values: unknown[]): Promise<string[]> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    return (await client.query<{ name: string }>(text, values)).rows.map(({ name }) => name);
+  } finally {
+    await client.end();
+  }
+}
+
+function onPostgres({ url, prefix }: Place): Promise<string[]> {
+  return rows(
+    url,
+    `SELECT 'database ' || datname AS name FROM pg_database WHERE starts_with(datname, $1)
+     UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE starts_with(rolname, $1) ORDER BY 1`,
+    [prefix],
+  );
+}
+
+/** Folders, what should run, and what does run. */
+function onHost({ home }: BenchStack, name: string, prefix: string): string[] {
+  const folder = join(home, 'hosts', name);
+  const files = ['objects', 'config', 'private', 'state', 'run', 'logs'].flatMap((part) =>
+    namesIn(join(folder, part))
+      .filter((file) => file.startsWith(prefix))
+      .map((file) => `${part} ${file}`),
+  );
+  return [...files, ...processesNaming(prefix)];
+}
+
+export function processesNaming(text: string): string[] {
+  return namesIn('/proc')
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return command.includes(text) ? [`process ${pid} ${command.slice(0, 100)}`] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Signed tokens of accounts by the name in them, and folders of their streams. */
+function onNats({ home }: BenchStack, { prefix }: Place): string[] {
+  const accounts = namesIn(join(home, 'nats', 'accounts')).filter((file) => file.endsWith('.jwt'));
+  const known = accounts.map((file) => {
+    const [, claims = ''] = readFileSync(join(home, 'nats', 'accounts', file), 'utf8').split('.');
+    const { name, sub } = JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { name: string; sub: string };
+    return { name, id: sub };
+  });
+  const system = known.filter(({ name }) => !name.startsWith(prefix)).map(({ id }) => id);
+  const stores = namesIn(join(home, 'nats', 'store', 'jetstream')).filter((id) => id.startsWith('A') && !system.includes(id));
+  return [
+    ...known.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => `account ${name}`),
+    ...stores.map((id) => `store ${id}`),
+  ];
+}
+
+/** Bucket names hold no underscore, so the installation's id is what is looked for. */
+async function onStore({ url, prefix }: Place): Promise<string[]> {
+  const { origin, username, password } = new URL(url);
+  const credentials = { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) };
+  const options = { endpoint: origin, region: 'us-east-1', credentials, maxAttempts: 1 };
+  const s3 = new S3Client({ ...options, forcePathStyle: true });
+  const iam = new IAMClient(options);
+  const id = prefix.slice(0, -1);
+  try {
+    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+    const buckets = Buckets.flatMap(({ Name }) => Name ?? []);
+    const { Users = [] } = await iam.send(new ListUsersCommand({}));
+    const objects = await Promise.all(
+      buckets
+        .filter((name) => !name.startsWith(id))
+        .map(async (Bucket) => {
+          const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 100 }));
+          return Contents.flatMap(({ Key }) => (Key?.includes(id) ? `object ${Bucket}/${Key}` : []));
+        }),
+    );
+    const users = Users.flatMap(({ UserName }) => (UserName?.startsWith(id) ? `user ${UserName}` : []));
+    return [...buckets.filter((name) => name.startsWith(id)).map((name) => `bucket ${name}`), ...users, ...objects.flat()];
+  } finally {
+    s3.destroy();
+    iam.destroy();
+  }
+}
+
+async function inInbox(stack: BenchStack, { prefix }: Place): Promise<string[]> {
+  const inbox = stack.adminUrl('LEASEHOLD_INBOX_URL');
+  const stored =
+    inbox === undefined
+      ? []
+      : await rows(inbox, `SELECT 'inbox ' || object_name AS name FROM inboxes WHERE starts_with(object_name, $1)`, [prefix]);
+  const redisUrl = stack.adminUrl('LEASEHOLD_REDIS_URL');
+  if (redisUrl === undefined) return stored;
+  const redis = new Redis(redisUrl, { lazyConnect: true, retryStrategy: () => null });
+  redis.on('error', () => undefined);
+  await redis.connect();
+  try {
+    return [...stored, ...(await redis.keys(`*${prefix}*`)).map((key) => `key ${key}`)];
+  } finally {
+    redis.disconnect();
+  }
+}
