@@ -122,8 +122,8 @@ function upkeepSettings({ plans, file, config }: WorkerProcess, kinds: Kinds): P
   return {
     backends: file.backends.map(({ name, kind, host }) => {
       const template = templates[kind];
-      const target = kind === 'postgres' ? plans.pool.postgres.size : 0;
-      return { name, kind, hostName: host, pool: template === undefined || target === 0 ? null : { template, target } };
+      const target = kind === 'postgres' ? plans.pool.postgres.size : undefined;
+      return { name, kind, hostName: host, pool: template === undefined || target === undefined ? null : { template, target } };
     }),
     quota: plans.quota,
     sweepIntervalMs: plans.sweep.intervalMs,
