@@ -142,10 +142,7 @@ export async function killUser(uid: number): Promise<void> {
 }
 
 /** @throws ProviderMisconfigured when bubblewrap is asked for and does not work */
-export async function findConfinement(options: {
-  sandbox: 'auto' | 'bubblewrap' | 'none';
-  groups: Groups | null;
-}): Promise<Confinement> {
+export async function findConfinement(options: { sandbox: 'auto' | 'bubblewrap' | 'none'; groups: Groups | null }): Promise<Confinement> {
   const ownUsers = process.getuid?.() === 0;
   const memory = options.groups?.version ?? 'watchdog';
   if (options.sandbox === 'none') return { ownUsers, sandbox: 'none', memory };

@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { ProviderMisconfigured, ProviderUnavailable } from '../errors';
+import { Turns } from '../turns';
 import { countFailures, restartDelayMs } from './backoff';
 import { type Groups, killUser } from './confine';
 import { diskBytes } from './files';
@@ -11,7 +12,6 @@ import type { DirectoryLock } from './lock';
 import { rotateLog } from './logs';
 import type { HostRecord, HostRecords } from './records';
 import { type Ended, Supervised } from './supervised';
-import { Turns } from '../turns';
 import type { Confinement, HostOptions, HostProcessSpec, ProcessHost, ProcessState } from './types';
 import type { UserIds } from './users';
 

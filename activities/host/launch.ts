@@ -44,7 +44,10 @@ export function launchCommand(spec: HostProcessSpec, place: LaunchPlace): { comm
   const announce = ['/bin/sh', '-c', ANNOUNCE, 'sh', place.processFile, specDigest(spec), ...place.groupFiles, '--'];
   const sandbox = place.sandboxed ? sandboxArguments(spec, place, systemFolders()) : [];
   const chain = [...announce, ...limitArguments(spec, place), ...sandbox, ...privilegeArguments(place), spec.command, ...spec.args];
-  return { command: 'flock', args: ['--nonblock', '--no-fork', '--conflict-exit-code', String(EXIT_ALREADY_RUNNING), place.lockFile, ...chain] };
+  return {
+    command: 'flock',
+    args: ['--nonblock', '--no-fork', '--conflict-exit-code', String(EXIT_ALREADY_RUNNING), place.lockFile, ...chain],
+  };
 }
 
 /** Equal for specs that the same running process serves: the memory limit is changed while it runs. */

@@ -1,0 +1,281 @@
+// One tenant's server: what it should be, in a file of its host, and the running process made so. Callers keep the calls for one apart.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import type {
+  BackendRef,
+  KindDependencies,
+  MeasuredObject,
+  ProvisionRequest,
+  ReadOnlyRequest,
+  RetireRequest,
+  RotateRequest,
+} from '../backend';
+import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
+import type { ProcessHost } from '../host/types';
+import {
+  type Access,
+  accessSchema,
+  aclFile,
+  loginName,
+  mustHaveLogin,
+  NO_ACCESS,
+  PLATFORM_USER,
+  retired,
+  rotated,
+  userRules,
+  withLogin,
+} from './access';
+import { withAdmin, wordsOf } from './admin';
+import { configFile, MAX_OPEN_FILES, MAX_PROCESSES, maxMemoryBytes, memoryLimitBytes } from './config';
+import { countedCalls, parseTally, tallied } from './counting';
+import { infoField } from './info';
+import { ownServerRules, type ServerVersion } from './rules';
+
+export interface OwnServerOptions {
+  dependencies: Pick<KindDependencies, 'readCredential' | 'fence' | 'connections' | 'logger'>;
+  host: ProcessHost;
+  /** The server's program. Rejects with the remedy. */
+  program: () => Promise<{ path: string; version: ServerVersion }>;
+  now?: () => number;
+}
+
+const stateSchema = z.object({ port: z.number(), memoryMb: z.number().nullable(), access: accessSchema });
+type State = z.infer<typeof stateSchema>;
+
+const STATE_FILE = 'redis.json';
+const TALLY_FILE = 'commands.json';
+const ACL_FILE = 'users.acl';
+const CONFIG_FILE = 'redis.conf';
+const READY_WITHIN_MS = 20_000;
+const LONGEST_WAIT_MS = 50;
+/** Looks in a row at which a server did not let the platform in. */
+const UNREACHABLE_LOOKS = 3;
+
+export class OwnServer {
+  readonly #options: OwnServerOptions;
+  readonly #unreachable = new Map<string, number>();
+
+  constructor(options: OwnServerOptions) {
+    this.#options = options;
+  }
+
+  async provision(request: ProvisionRequest, signal?: AbortSignal): Promise<void> {
+    const { host, dependencies } = this.#options;
+    const { objectName, resourceId } = request;
+    if (!(await dependencies.fence(request))) throw new Fenced(`${objectName} is not to be made any more`);
+    const login = await this.#credential(request, request.credentialVersion);
+    const before = await this.#read(objectName);
+    const port = before?.port ?? (await host.portFor(objectName));
+    const access = withLogin({ ...(before?.access ?? NO_ACCESS), cut: false }, login);
+    await this.#write(objectName, { port, memoryMb: request.limits.memoryMb ?? null, access });
+    const recorded = await dependencies.connections.record({ resourceId, details: { port } });
+    if (recorded.port !== port) throw new ProviderMisconfigured(`${objectName} was promised port ${recorded.port}, which is not to be had`);
+    await this.#launch(objectName);
+    await this.#ready(objectName, signal);
+    // It may have run before, with another list.
+    if (before !== null) await this.#apply(objectName);
+  }
+
+  async remove(objectName: string): Promise<void> {
+    this.#unreachable.delete(objectName);
+    await this.#options.host.remove(objectName);
+  }
+
+  /** Absent is success: nobody can come in. */
+  async cut(objectName: string): Promise<void> {
+    const state = await this.#read(objectName);
+    if (state === null) return;
+    await this.#changeAccess(objectName, state, { ...state.access, cut: true });
+  }
+
+  async restore({ objectName }: BackendRef): Promise<void> {
+    const state = await this.#mustRead(objectName);
+    await this.#changeAccess(objectName, state, { ...state.access, cut: false });
+  }
+
+  async rotate(request: RotateRequest): Promise<void> {
+    const state = await this.#mustRead(request.objectName);
+    const login = await this.#credential(request, request.credentialVersion);
+    await this.#changeAccess(request.objectName, state, rotated(state.access, { ...login, previousVersion: request.previousVersion }));
+  }
+
+  async retire({ objectName, retireVersion }: RetireRequest): Promise<void> {
+    const state = await this.#read(objectName);
+    if (state !== null) await this.#changeAccess(objectName, state, retired(state.access, retireVersion));
+  }
+
+  async setReadOnly({ objectName, readOnly }: ReadOnlyRequest): Promise<void> {
+    const state = await this.#mustRead(objectName);
+    await this.#changeAccess(objectName, state, { ...state.access, readOnly });
+  }
+
+  async applyLimits({ objectName, limits }: ProvisionRequest): Promise<void> {
+    const state = await this.#mustRead(objectName);
+    await this.#write(objectName, { ...state, memoryMb: limits.memoryMb ?? null });
+    await this.#launch(objectName);
+    await this.#onServer(objectName, async (redis) => {
+      await redis.config('SET', 'maxmemory', String(maxMemoryBytes(limits.memoryMb ?? null)));
+    });
+  }
+
+  /** Null for one that does not answer now. */
+  async measure(objectName: string): Promise<MeasuredObject | null> {
+    const { host, dependencies, now = Date.now } = this.#options;
+    const state = await this.#read(objectName);
+    if (state === null) return null;
+    try {
+      const info = await this.#asPlatform(objectName, state.port, (redis) => redis.info('all'));
+      this.#unreachable.delete(objectName);
+      const before = parseTally(await host.readConfig(objectName, TALLY_FILE));
+      const look = { runId: infoField(info, 'run_id') ?? '', calls: countedCalls(info), atMs: now() };
+      const tally = tallied(before, look);
+      const changed = before === null || before.calls !== tally.calls || before.day !== tally.day || before.runId !== tally.runId;
+      if (changed) await host.updatePrivate(objectName, TALLY_FILE, JSON.stringify(tally));
+      return { objectName, bytes: Number(infoField(info, 'used_memory') ?? 0), commandsToday: tally.today };
+    } catch (error) {
+      const looks = (this.#unreachable.get(objectName) ?? 0) + 1;
+      this.#unreachable.set(objectName, looks);
+      dependencies.logger.warn('a redis does not answer the meter', { objectName, looks, error: wordsOf(error) });
+      return null;
+    }
+  }
+
+  /** Holding all connections, or a script without end, must not be a way around being measured. */
+  async recover(objectName: string): Promise<void> {
+    if ((this.#unreachable.get(objectName) ?? 0) < UNREACHABLE_LOOKS || (await this.#read(objectName)) === null) return;
+    this.#unreachable.delete(objectName);
+    await this.#restart(objectName);
+  }
+
+  async #credential({ resourceId, objectName }: BackendRef, version: number): Promise<{ version: number; password: string }> {
+    const { username, password } = await this.#options.dependencies.readCredential({ resourceId, version });
+    if (username !== loginName(objectName, version))
+      throw new ProviderMisconfigured(`credential ${version} of ${resourceId} is for another object`);
+    return { version, password };
+  }
+
+  async #read(objectName: string): Promise<State | null> {
+    const text = await this.#options.host.readConfig(objectName, STATE_FILE);
+    return text === null ? null : stateSchema.parse(JSON.parse(text));
+  }
+
+  async #mustRead(objectName: string): Promise<State> {
+    const state = await this.#read(objectName);
+    if (state === null) throw new ObjectMissing(`${objectName} is not there`);
+    mustHaveLogin(state.access);
+    return state;
+  }
+
+  /** The state first, then the files that follow from it: a server that starts now starts as it should be. */
+  async #write(objectName: string, state: State): Promise<void> {
+    const { host, program } = this.#options;
+    const { version } = await program();
+    await host.writePrivate(objectName, STATE_FILE, JSON.stringify(state));
+    const rules = ownServerRules(version, state.access);
+    const platformPassword = this.#platformPassword(objectName);
+    const list = aclFile({ objectName, access: state.access, rules, platformPassword });
+    const config = configFile(
+      {
+        bindAddress: host.bindAddress,
+        port: state.port,
+        directory: await host.directoryOf(objectName),
+        aclFile: host.configPathOf(objectName, ACL_FILE),
+        maxMemoryBytes: maxMemoryBytes(state.memoryMb),
+      },
+      version,
+    );
+    await Promise.all([host.writeConfig(objectName, ACL_FILE, list), host.writeConfig(objectName, CONFIG_FILE, config)]);
+  }
+
+  async #changeAccess(objectName: string, state: State, access: Access): Promise<void> {
+    await this.#write(objectName, { ...state, access });
+    await this.#apply(objectName);
+  }
+
+  /** Makes the running server's list the stored one. Who is cut or retired is thrown out in the same step in which the door closes. */
+  async #apply(objectName: string): Promise<void> {
+    const { access } = await this.#mustBeThere(objectName);
+    const { version } = await this.#options.program();
+    const rules = ownServerRules(version, access);
+    await this.#onServer(objectName, async (redis) => {
+      const wanted = access.logins.map((login) => loginName(objectName, login.version));
+      const known = ((await redis.acl('USERS')) as string[]).filter((name) => name.startsWith(`${objectName}_`));
+      const change = redis.multi();
+      for (const login of access.logins) change.acl('SETUSER', loginName(objectName, login.version), ...userRules(access, login, rules));
+      // This ends their connections too.
+      for (const name of known) if (!wanted.includes(name)) change.acl('DELUSER', name);
+      if (access.cut) for (const name of wanted) change.client('KILL', 'USER', name);
+      const failed = (await change.exec())?.find(([error]) => error !== null)?.[0];
+      if (failed) throw failed;
+    });
+  }
+
+  async #mustBeThere(objectName: string): Promise<State> {
+    const state = await this.#read(objectName);
+    if (state === null) throw new ObjectMissing(`${objectName} is not there`);
+    return state;
+  }
+
+  /** A server that lets the platform not in, or does not answer, is started anew: the files say already what is asked for. */
+  async #onServer(objectName: string, work: (redis: Redis) => Promise<void>): Promise<void> {
+    const { port } = await this.#mustBeThere(objectName);
+    try {
+      await this.#asPlatform(objectName, port, work);
+    } catch (error) {
+      this.#options.dependencies.logger.warn('a redis is started anew, since it does not do as it is told', {
+        objectName,
+        error: wordsOf(error),
+      });
+      await this.#restart(objectName);
+    }
+  }
+
+  async #restart(objectName: string): Promise<void> {
+    await this.#options.host.stop(objectName);
+    await this.#launch(objectName);
+    await this.#ready(objectName);
+  }
+
+  async #launch(objectName: string): Promise<void> {
+    const { host, program } = this.#options;
+    const { port, memoryMb } = await this.#mustBeThere(objectName);
+    const { path } = await program();
+    await host.run({
+      kind: 'redis',
+      objectName,
+      command: path,
+      args: [host.configPathOf(objectName, CONFIG_FILE)],
+      environment: {},
+      port,
+      memoryLimitBytes: memoryLimitBytes(maxMemoryBytes(memoryMb)),
+      maxProcesses: MAX_PROCESSES,
+      maxOpenFiles: MAX_OPEN_FILES,
+    });
+  }
+
+  /** Until it answers the platform, which it does once its data is loaded. */
+  async #ready(objectName: string, signal?: AbortSignal): Promise<void> {
+    const { port } = await this.#mustBeThere(objectName);
+    const deadline = Date.now() + READY_WITHIN_MS;
+    for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+      signal?.throwIfAborted();
+      try {
+        await this.#asPlatform(objectName, port, (redis) => redis.ping());
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw new ProviderUnavailable(`${objectName} does not answer: ${wordsOf(error)}`);
+      }
+      await sleep(waitMs);
+    }
+  }
+
+  #asPlatform<T>(objectName: string, port: number, work: (redis: Redis) => Promise<T>): Promise<T> {
+    const address = { host: this.#options.host.bindAddress, port, username: PLATFORM_USER, password: this.#platformPassword(objectName) };
+    return withAdmin(address, work);
+  }
+
+  #platformPassword(objectName: string): string {
+    return this.#options.host.secretFor(objectName, 'redis-platform');
+  }
+}
