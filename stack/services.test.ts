@@ -126,7 +126,7 @@ describe('environment of api and worker', () => {
   it("has everything they read, and not the owner's url", async () => {
     const settings = settingsOf();
     const secrets = loadSecrets(home, {});
-    const ports = await assignPorts(settings);
+    const ports = await assignPorts(settings, [{ name: 'receiver' }]);
     const env = childEnvironment(
       { settings, secrets, ports },
       { PATH: '/bin', npm_config_x: '1', LEASEHOLD_DATABASE_OWNER_URL: 'postgres://owner' },
@@ -147,6 +147,7 @@ describe('environment of api and worker', () => {
   "LEASEHOLD_OPERATOR_KEY",
   "LEASEHOLD_PLANS",
   "LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL",
+  "LEASEHOLD_RECEIVER_URL",
   "LEASEHOLD_TEMPORAL_ADDRESS",
   "LEASEHOLD_TEMPORAL_NAMESPACE",
   "LEASEHOLD_TEMPORAL_UI_URL",

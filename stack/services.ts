@@ -145,7 +145,12 @@ export function receiverDefinition(context: ServiceContext): ServiceDefinition {
     LEASEHOLD_LOG: settings.logLevel,
     ...(kindEnvironment.LEASEHOLD_REDIS_URL === undefined ? {} : { LEASEHOLD_REDIS_URL: kindEnvironment.LEASEHOLD_REDIS_URL }),
   };
-  return { ...ownDefinition(context, RECEIVER, { onlyEnv: env }), port, url: `http://127.0.0.1:${port}` };
+  return { ...ownDefinition(context, RECEIVER, { onlyEnv: env }), port, url: receiverUrl(context) };
+}
+
+/** Stands in tenants' receive urls; whoever puts a proxy in front of the receiver names that. */
+function receiverUrl({ settings, ports }: Pick<ServiceContext, 'settings' | 'ports'>): string {
+  return settings.receiverUrl ?? `http://${new URL(settings.localUrl).hostname}:${portOf({ ports }, RECEIVER)}`;
 }
 
 /** A role and a database of their own on the tenants' server; the worker makes them. */
@@ -198,6 +203,7 @@ export function childEnvironment(
       postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(context, PLATFORM), database: DATABASE }),
     LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: tenantsAdminUrl(context),
     LEASEHOLD_INBOX_URL: inboxUrl(context),
+    ...(settings.kinds.has('webhook') ? { LEASEHOLD_RECEIVER_URL: receiverUrl(context) } : {}),
     LEASEHOLD_TEMPORAL_ADDRESS: settings.external.temporalAddress ?? `127.0.0.1:${portOf(context, TEMPORAL)}`,
     LEASEHOLD_TEMPORAL_NAMESPACE: settings.temporalNamespace,
     LEASEHOLD_TEMPORAL_UI_URL: temporalUiUrl(context),

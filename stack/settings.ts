@@ -23,6 +23,8 @@ export interface Settings {
   kinds: ReadonlySet<ResourceKind>;
   /** Hosts of backends.yaml that this machine is. Undefined: those with a loopback address. */
   hosts?: string[];
+  /** Where the world reaches the receiver, when a proxy stands before it. */
+  receiverUrl?: string;
   redisBinary?: string;
   natsBinary?: string;
   ferretdbBinary?: string;
@@ -65,6 +67,7 @@ export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
     workerMetricsPort: portOf(env, 'LEASEHOLD_WORKER_METRICS_PORT'),
     kinds: kindsOf(text('LEASEHOLD_KINDS')),
     hosts: listOf(text('LEASEHOLD_HOSTS')),
+    receiverUrl: text('LEASEHOLD_RECEIVER_URL')?.replace(/\/+$/, ''),
     redisBinary: text('LEASEHOLD_REDIS_SERVER'),
     natsBinary: text('LEASEHOLD_NATS_SERVER_BIN'),
     ferretdbBinary: text('LEASEHOLD_FERRETDB_BIN'),
