@@ -19,6 +19,7 @@ import { opsRoutes } from './routes/ops';
 import { placementRoutes } from './routes/placement';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
+import { webhookRoutes } from './routes/webhooks';
 import { parseWith } from './schemas/parse';
 
 const BODY_LIMIT = '1mb';
@@ -36,6 +37,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...resourceRoutes(deps),
     ...commandRoutes(deps),
     ...eventRoutes(deps),
+    ...webhookRoutes(deps),
     ...adminRoutes(deps),
     ...placementRoutes(deps),
     ...opsRoutes(deps),

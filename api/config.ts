@@ -48,6 +48,18 @@ const environment = z.object({
     .refine((parts) => parts.every(isProxy), { error: 'must be a list of addresses or CIDR ranges, separated by commas' }),
   LEASEHOLD_LOOPBACK_EXEMPT: flag.default(true),
   LEASEHOLD_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(600),
+  LEASEHOLD_INBOX_URL: z.string().min(1).optional(),
+  LEASEHOLD_REDIS_URL: z.string().min(1).optional(),
+  LEASEHOLD_EGRESS_CIDRS: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .refine((parts) => parts.every((part) => ipaddr.isValidCIDR(part)), { error: 'must be a list of CIDR ranges, separated by commas' }),
   LEASEHOLD_DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(20),
 });
 
@@ -91,6 +103,9 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
     backendsPath: data.LEASEHOLD_BACKENDS,
     logLevel: data.LEASEHOLD_LOG,
     trustedProxies: data.LEASEHOLD_TRUSTED_PROXIES,
+    inboxUrl: data.LEASEHOLD_INBOX_URL ?? null,
+    redisUrl: data.LEASEHOLD_REDIS_URL,
+    egressCidrs: data.LEASEHOLD_EGRESS_CIDRS,
     loopbackExempt: data.LEASEHOLD_LOOPBACK_EXEMPT,
     requestsPerMinute: data.LEASEHOLD_REQUESTS_PER_MINUTE,
   };

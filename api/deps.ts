@@ -1,6 +1,8 @@
 // Everything the routes stand on. `createApp` takes it; tests give parts of their own.
 import type { BuildInfo } from '../shared/buildinfo';
 import type { JwtSigner } from '../shared/crypto';
+import type { Egress } from '../shared/egress';
+import type { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
 import type { Plans } from '../shared/plans';
 import type { ReadinessReport } from '../shared/readiness';
@@ -32,6 +34,10 @@ export interface ApiDeps {
   store: ResourceStore;
   lifecycle: LifecyclePort;
   feed: ChangeFeed;
+  /** null = this api cannot read webhook inboxes. */
+  inbox: InboxStore | null;
+  /** Calls to addresses that tenants name. */
+  egress: Egress;
   secrets: SecretReader;
   jwt: JwtSigner;
   plans: { current(): Plans };

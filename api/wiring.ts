@@ -4,6 +4,8 @@ import type pg from 'pg';
 import { buildInfo } from '../shared/buildinfo';
 import { JwtSigner, Keyring } from '../shared/crypto';
 import { createPool } from '../shared/db';
+import { createEgress } from '../shared/egress';
+import { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
 import { type BackendsFile, loadBackends, watchPlans } from '../shared/plans';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
@@ -79,6 +81,7 @@ export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logge
   const client = new Client({ connection, namespace: config.temporal.namespace, interceptors: { workflow: [contextInterceptor] } });
   const store = new PgResourceStore(pool);
   const feed = new PgChangeFeed({ url: config.databaseUrl, applicationName: `${SERVICE}-listen` });
+  const inbox = openInboxStore(config, logger);
   const metrics = new Metrics(store, { processMetrics: true });
   const readiness = new ReadinessRegistry({ service: SERVICE, logger, metrics: metrics.registry });
   readiness.register({ name: 'platform-postgres', critical: true, check: postgresCheck(pool) });
@@ -90,6 +93,8 @@ export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logge
     store,
     lifecycle: new TemporalLifecycle({ client, uiUrl: config.temporal.uiUrl }),
     feed,
+    inbox,
+    egress: createEgress({ allowedCidrs: config.egressCidrs }),
     secrets: createSecretReader({
       keyring,
       addresses,
@@ -111,9 +116,14 @@ export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logge
     async close() {
       stopping.abort();
       plans.stop();
-      await Promise.allSettled([feed.close(), pool.end(), connection.close()]);
+      await Promise.allSettled([feed.close(), inbox?.close(), pool.end(), connection.close()]);
     },
   };
+}
+
+function openInboxStore({ inboxUrl, redisUrl }: ApiConfig, logger: Logger): InboxStore | null {
+  if (inboxUrl === null) return null;
+  return new InboxStore({ url: inboxUrl, redisUrl, applicationName: `${SERVICE}-inbox`, maxConnections: 5, logger });
 }
 
 /** Connects when it is first used, and gives up on a server that is away within about three seconds, not nineteen. */

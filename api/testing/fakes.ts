@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { Express } from 'express';
 import { hashToken, JwtSigner, Keyring } from '../../shared/crypto';
+import { createEgress } from '../../shared/egress';
 import { createLogger } from '../../shared/logctx';
 import { loadPlans } from '../../shared/plans';
 import type { ResourceKind } from '../../shared/resourcetype';
@@ -181,6 +182,8 @@ export function fakeApp(
     store?: FakeStore;
     lifecycle?: LifecyclePort;
     feed?: ChangeFeed;
+    inbox?: ApiDeps['inbox'];
+    egress?: ApiDeps['egress'];
     settings?: Partial<ApiSettings>;
     onAnswer?: ApiDeps['onAnswer'];
     requestsPerMinute?: number;
@@ -213,6 +216,8 @@ export function fakeApp(
     store,
     lifecycle: parts.lifecycle ?? untouchableLifecycle(),
     feed: parts.feed ?? silentFeed,
+    inbox: parts.inbox ?? null,
+    egress: parts.egress ?? createEgress(),
     secrets: createSecretReader({
       keyring,
       addresses: new Map([['postgres-tenants', { protocol: 'postgres', host: 'db.test', port: 5433 }]]),
