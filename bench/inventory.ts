@@ -135,11 +135,11 @@ async function onStore({ url, prefix }: Place): Promise<string[]> {
 }
 
 async function inInbox(stack: BenchStack, { prefix }: Place): Promise<string[]> {
-  const inbox = stack.adminUrl('LEASEHOLD_INBOX_URL');
-  const stored =
-    inbox === undefined
-      ? []
-      : await rows(inbox, `SELECT 'inbox ' || object_name AS name FROM inboxes WHERE starts_with(object_name, $1)`, [prefix]);
+  const inbox = stack.adminUrl('LEASEHOLD_INBOX_URL') ?? '';
+  const database = new URL(inbox).pathname.slice(1);
+  const made = await rows(stack.tenantsAdminUrl, 'SELECT datname AS name FROM pg_database WHERE datname = $1', [database]);
+  const inboxes = `SELECT 'inbox ' || object_name AS name FROM inboxes WHERE starts_with(object_name, $1)`;
+  const stored = made.length === 0 ? [] : await rows(inbox, inboxes, [prefix]);
   const redisUrl = stack.adminUrl('LEASEHOLD_REDIS_URL');
   if (redisUrl === undefined) return stored;
   const redis = new Redis(redisUrl, { lazyConnect: true, retryStrategy: () => null });
