@@ -75,9 +75,37 @@ describe('checkObjectKey', () => {
 
 // Pieces that traversal is made of, and harmless ones.
 const piece = fc.constantFrom(
-  ...['.', '..', '/', '\\', '%2e', '%2E', '%2f', '%5c', '%25', '%252e', '%00', '\u0000', '．', '‥', '․', '／', '＼', '\u200b', '\u200d', '\u202e', ' ', '%', 'a', 'b'],
+  ...[
+    '.',
+    '..',
+    '/',
+    '\\',
+    '%2e',
+    '%2E',
+    '%2f',
+    '%5c',
+    '%25',
+    '%252e',
+    '%00',
+    '\u0000',
+    '．',
+    '‥',
+    '․',
+    '／',
+    '＼',
+    '\u200b',
+    '\u200d',
+    '\u202e',
+    ' ',
+    '%',
+    'a',
+    'b',
+  ],
 );
-const anyKey = fc.oneof(fc.array(piece, { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join('')), fc.string({ unit: 'binary', maxLength: 40 }));
+const anyKey = fc.oneof(
+  fc.array(piece, { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join('')),
+  fc.string({ unit: 'binary', maxLength: 40 }),
+);
 
 /** What a server, a proxy or a file system may do to a path. */
 const READINGS: ((text: string) => string)[] = [
@@ -124,7 +152,7 @@ describe('properties', () => {
     const encode = (text: string) => text.replace(/[./%\\]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
     fc.assert(
       fc.property(fc.nat(6), fc.constantFrom('..', '.', '..\\', '.\u200b.'), fc.constantFrom('', 'a/'), (times, step, before) => {
-        let evil = step;
+        let evil: string = step;
         for (let round = 0; round < times; round += 1) evil = encode(evil);
         expect(checkObjectKey(`${before}${evil}/b`).safe).toBe(false);
       }),

@@ -1,0 +1,232 @@
+// Object storage: a bucket or a prefix per resource, and credentials that reach nothing else.
+
+import { type AccessState, isStorageMode, type StoragePlace, type StoreConfig } from '../../shared/storageprovider';
+import type {
+  Backend,
+  BackendRef,
+  CallOptions,
+  ConnectionDetails,
+  KindBackend,
+  KindDependencies,
+  MeasuredObject,
+  ProvisionRequest,
+  ReadOnlyRequest,
+  RetireRequest,
+  RotateRequest,
+} from '../backend';
+import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured } from '../errors';
+import { toStorageError } from './errors';
+import { listObjects, measureObjects } from './inventory';
+import { issuedKeyOf, secretsOf } from './issued';
+import { deleteBucket, emptyPrefix, ensureBucket } from './objects';
+import { type Store, Stores, versionOf } from './stores';
+
+export interface StorageDependencies extends KindDependencies {
+  /** Where a backend is and how it is used. @throws Error with the remedy */
+  configOf: (backendName: string) => StoreConfig;
+}
+
+const OPEN: AccessState = { cut: false, readOnly: false };
+
+type Run<Request> = (request: Request, options: { signal: AbortSignal }) => Promise<void>;
+
+export function createStorageBackend(dependencies: StorageDependencies): KindBackend {
+  const room = new StorageRoom(dependencies);
+  const verb =
+    <Request extends Pick<BackendRef, 'objectName'>>(run: Run<Request>) =>
+    async (request: Request, { signal }: CallOptions = {}): Promise<void> => {
+      assertOwnName(request.objectName, room.prefix);
+      try {
+        await run(request, { signal: signal ?? new AbortController().signal });
+      } catch (error) {
+        throw toStorageError(error);
+      }
+    };
+  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    try {
+      return await question();
+    } catch (error) {
+      throw toStorageError(error);
+    }
+  };
+  const verbs: Backend = {
+    provision: verb((request: ProvisionRequest, options) => room.provision(request, options)),
+    claimWarm: verb((request: ProvisionRequest, options) => room.provision(request, options)),
+    deprovision: verb((ref: BackendRef, options) => room.destroy(ref, options)),
+    cut: verb((request: ProvisionRequest, options) => room.cut(request, options)),
+    restore: verb((request: ProvisionRequest, options) => room.restore(request, options)),
+    rotate: verb((request: RotateRequest, options) => room.rotate(request, options)),
+    retireCredential: verb((request: RetireRequest, options) => room.retire(request, options)),
+    setReadOnly: verb((request: ReadOnlyRequest, options) => room.setReadOnly(request, options)),
+    // The store knows no limit of its own: the meter compares the bytes and calls setReadOnly or cut.
+    applyLimits: verb(async () => {}),
+  };
+  return {
+    ...verbs,
+    list: (backendName) => ask(() => room.list(backendName)),
+    measureAll: (backendName) => ask(() => room.measureAll(backendName)),
+    prepareServer: (backendName) => ask(() => room.prepareServer(backendName)),
+    serverVersion: (backendName) => ask(() => room.serverVersion(backendName)),
+    destroyOrphan: (ref, options) => verb((orphan: typeof ref, signals) => room.destroy(orphan, signals))(ref, options),
+    close: async () => room.close(),
+  };
+}
+
+class StorageRoom {
+  readonly prefix: string;
+  readonly #dependencies: StorageDependencies;
+  readonly #stores: Stores;
+
+  constructor(dependencies: StorageDependencies) {
+    this.#dependencies = dependencies;
+    const { installationId, nameLock, configOf } = dependencies;
+    this.prefix = `lh${installationId}_`;
+    this.#stores = new Stores({ configOf, installationId, sharedBucketLock: (run) => nameLock(`${this.prefix}shared-bucket`, run) });
+  }
+
+  async provision(request: ProvisionRequest, options: { signal: AbortSignal }): Promise<void> {
+    const store = await this.#stores.ready(request.backendName, options);
+    await this.#locked(request.objectName, options, async (locked) => {
+      // After the lock: whoever held it before may have been the delete.
+      if (!(await this.#dependencies.fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
+      const place = await this.#record(store, request);
+      const bucket = place.mode === 'dedicated-bucket' ? ensureBucket(store.s3, place.bucket, locked) : Promise.resolve();
+      // Both end before the lock is given back, whichever fails.
+      const made = await Promise.allSettled([bucket, this.#issue(store, place, request, OPEN, locked)]);
+      for (const part of made) if (part.status === 'rejected') throw part.reason;
+    });
+  }
+
+  /** In an order that leaves no way back in; its users go last, so that it is listed until all is gone. */
+  async destroy(
+    ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> },
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { objectName } = ref;
+    const store = this.#stores.get(ref.backendName);
+    const gone = await this.#locked(objectName, options, async (locked) => {
+      if (ref.onlyIf && !(await ref.onlyIf())) return false;
+      // In whichever mode it was made: its row may know, an orphan has none.
+      const places = this.#stores.possiblePlaces(store, objectName);
+      await store.provider.setAccess(places.own, { cut: true, readOnly: false }, locked);
+      await deleteBucket(store.s3, places.own.bucket, locked);
+      await emptyPrefix(store.s3, places.shared.bucket, places.shared.prefix, locked);
+      await store.provider.revokeAll(objectName, locked);
+      return true;
+    });
+    if (gone) await store.provider.forget(objectName, options);
+  }
+
+  async cut(request: ProvisionRequest, options: { signal: AbortSignal }): Promise<void> {
+    await this.#onPlace(request, options, async (store, place, locked) => {
+      const access = await store.provider.access(place, locked);
+      if (access !== null) await store.provider.setAccess(place, { ...access, cut: true }, locked);
+    });
+  }
+
+  async restore(request: ProvisionRequest, options: { signal: AbortSignal }): Promise<void> {
+    await this.#onPlace(request, options, async (store, place, locked) => {
+      const access = existing(await store.provider.access(place, locked), request);
+      await store.provider.setAccess(place, { ...access, cut: false }, locked);
+    });
+  }
+
+  async setReadOnly(request: ReadOnlyRequest, options: { signal: AbortSignal }): Promise<void> {
+    await this.#onPlace(request, options, async (store, place, locked) => {
+      const access = existing(await store.provider.access(place, locked), request);
+      await store.provider.setAccess(place, { ...access, readOnly: request.readOnly }, locked);
+    });
+  }
+
+  /** The new version beside the one before; whatever is older ends first, so there are never more than two. */
+  async rotate(request: RotateRequest, options: { signal: AbortSignal }): Promise<void> {
+    const { objectName, credentialVersion, previousVersion } = request;
+    await this.#onPlace(request, options, async (store, place, locked) => {
+      const access = existing(await store.provider.access(place, locked), request);
+      const versions = await store.provider.versions(place, locked);
+      if (versions.some((version) => version > credentialVersion))
+        throw new Fenced(`${objectName} has a newer credential than version ${credentialVersion}`);
+      for (const version of versions)
+        if (version !== credentialVersion && version !== previousVersion) await store.provider.revoke(place, version, locked);
+      await this.#issue(store, place, request, access, locked);
+    });
+  }
+
+  async retire(request: RetireRequest, options: { signal: AbortSignal }): Promise<void> {
+    await this.#onPlace(request, options, (store, place, locked) => store.provider.revoke(place, request.retireVersion, locked));
+  }
+
+  list(backendName: string): Promise<string[]> {
+    return listObjects(this.#stores.get(backendName), this.prefix);
+  }
+
+  measureAll(backendName: string): Promise<MeasuredObject[]> {
+    return measureObjects(this.#stores.get(backendName), this.prefix);
+  }
+
+  async prepareServer(backendName: string): Promise<void> {
+    await this.#stores.prepare(backendName);
+  }
+
+  serverVersion(backendName: string): Promise<string> {
+    return versionOf(this.#stores.get(backendName));
+  }
+
+  close(): void {
+    this.#stores.close();
+  }
+
+  async #issue(store: Store, place: StoragePlace, request: ProvisionRequest, access: AccessState, options: CallOptions): Promise<void> {
+    const { issuedSecrets } = this.#dependencies;
+    const { resourceId, credentialVersion: version } = request;
+    const stored = await issuedSecrets.read({ resourceId, version });
+    await store.provider.issue(
+      {
+        place,
+        version,
+        access,
+        stored: stored === null ? null : issuedKeyOf(stored),
+        store: async (key) => issuedKeyOf(await issuedSecrets.store({ resourceId, version, secrets: secretsOf(key) })),
+      },
+      options,
+    );
+  }
+
+  async #record(store: Store, { resourceId, objectName }: ProvisionRequest): Promise<StoragePlace> {
+    const { mode, bucket, prefix } = this.#stores.newPlace(store, objectName);
+    const details = await this.#dependencies.connections.record({
+      resourceId,
+      details: { mode, bucket, prefix, region: store.config.region },
+    });
+    return placeFrom(objectName, details);
+  }
+
+  /** Under the lock of the object; what tenants of the shared key have in common has a lock of its own, which must not be waited for inside. */
+  async #onPlace(
+    request: ProvisionRequest,
+    options: { signal: AbortSignal },
+    run: (store: Store, place: StoragePlace, options: { signal: AbortSignal }) => Promise<void>,
+  ): Promise<void> {
+    const store = this.#stores.get(request.backendName);
+    const details = await this.#dependencies.connections.read(request.resourceId);
+    const place = details === null ? this.#stores.newPlace(store, request.objectName) : placeFrom(request.objectName, details);
+    if (place.mode === 'shared-master-key') return await run(store, place, options);
+    await this.#locked(request.objectName, options, (locked) => run(store, place, locked));
+  }
+
+  #locked<T>(objectName: string, { signal }: { signal: AbortSignal }, run: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    return this.#dependencies.nameLock(objectName, (lost) => run({ signal: AbortSignal.any([signal, lost]) }));
+  }
+}
+
+function existing(access: AccessState | null, { objectName, backendName }: BackendRef): AccessState {
+  if (access === null) throw new ObjectMissing(`${objectName} is not on ${backendName}`);
+  return access;
+}
+
+function placeFrom(objectName: string, { mode, bucket, prefix }: ConnectionDetails): StoragePlace {
+  if (typeof mode !== 'string' || !isStorageMode(mode) || typeof bucket !== 'string' || typeof prefix !== 'string')
+    throw new ProviderMisconfigured(`what is recorded of ${objectName} names no bucket`);
+  return { objectName, mode, bucket, prefix };
+}

@@ -1,0 +1,22 @@
+// The settings that every client of a store has, whichever API it speaks.
+import type { CallOptions, StorageKey } from './types';
+
+// Said once a process to standard error, where it would be the only line that is not JSON; package.json's engines says what runs.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+export function clientOptions({ endpoint, region, key }: { endpoint: string; region: string; key: StorageKey }) {
+  return {
+    endpoint,
+    region,
+    credentials: { accessKeyId: key.accessKeyId, secretAccessKey: key.secretAccessKey, sessionToken: key.sessionToken },
+    // Temporal repeats; a client that does so too only hides how long a store has been away.
+    maxAttempts: 2,
+    // Checksums that nobody asked for are refused in presigned uploads, and by stores that do not know them.
+    requestChecksumCalculation: 'WHEN_REQUIRED' as const,
+    responseChecksumValidation: 'WHEN_REQUIRED' as const,
+  };
+}
+
+export function abort({ signal }: CallOptions): { abortSignal?: AbortSignal } {
+  return { abortSignal: signal };
+}

@@ -1,0 +1,209 @@
+// One IAM user for each credential version, named as the version's login; its one policy says what the version may do now.
+import {
+  CreateAccessKeyCommand,
+  CreateUserCommand,
+  DeleteAccessKeyCommand,
+  DeleteUserCommand,
+  DeleteUserPolicyCommand,
+  GetUserPolicyCommand,
+  type IAMClient,
+  ListAccessKeysCommand,
+  ListUserPoliciesCommand,
+  ListUsersCommand,
+  PutUserPolicyCommand,
+  UpdateAccessKeyCommand,
+} from '@aws-sdk/client-iam';
+import { GetFederationTokenCommand, STSClient } from '@aws-sdk/client-sts';
+import { abort, clientOptions } from './clients';
+import { parseUserName, userNameOf } from './place';
+import { accessOfUserPolicy, sessionPolicy, userPolicy } from './policies';
+import { absentOr, KeyLost } from './storeerrors';
+import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, StoragePlace } from './types';
+
+const POLICY = 'access';
+/** What STS takes as a session's name. */
+const LONGEST_SESSION_NAME = 32;
+
+export interface IamUsersOptions {
+  iam: IAMClient;
+  endpoint: string;
+  region: string;
+  sessionSeconds: number;
+}
+
+export class IamUsers {
+  readonly #options: IamUsersOptions;
+
+  readonly #iam: IAMClient;
+
+  constructor(options: IamUsersOptions) {
+    this.#options = options;
+    this.#iam = options.iam;
+  }
+
+  async versions(objectName: string, { signal }: CallOptions = {}): Promise<number[]> {
+    const users = await this.#users({ signal });
+    return users.filter((user) => user.objectName === objectName).map((user) => user.version);
+  }
+
+  async list(prefix: string, { signal }: CallOptions = {}): Promise<string[]> {
+    const names = (await this.#users({ signal })).map((user) => user.objectName).filter((name) => name.startsWith(prefix));
+    return [...new Set(names)];
+  }
+
+  /** What holds for one holds for all; where an interruption left them apart, the stricter one does. */
+  async access(objectName: string, options: CallOptions = {}): Promise<AccessState | null> {
+    const states: AccessState[] = [];
+    for (const version of await this.versions(objectName, options)) {
+      const state = await this.#accessOf(userNameOf(objectName, version), options);
+      if (state !== null) states.push(state);
+    }
+    if (states.length === 0) return null;
+    return { cut: states.some(({ cut }) => cut), readOnly: states.some(({ readOnly }) => readOnly) };
+  }
+
+  async issue(request: IssueRequest, options: CallOptions = {}): Promise<void> {
+    const { place, version, access } = request;
+    const userName = userNameOf(place.objectName, version);
+    await absentOr(() => this.#iam.send(new CreateUserCommand({ UserName: userName }), abort(options)), 'EntityAlreadyExists');
+    // Before there is a key: at no moment can it do more than it may.
+    await this.#putPolicy(userName, place, access, options);
+    if (place.mode === 'prefix-scoped-temporary') await this.#issueSession(userName, request, options);
+    else await this.#issueKey(userName, request, options);
+  }
+
+  async setAccess(place: StoragePlace, access: AccessState, options: CallOptions = {}): Promise<void> {
+    for (const version of await this.versions(place.objectName, options)) {
+      const userName = userNameOf(place.objectName, version);
+      // Either is enough. The key first when cutting and last when restoring, so that a half-done change errs to the strict side.
+      if (access.cut) await this.#setKeys(userName, 'Inactive', options);
+      await this.#putPolicy(userName, place, access, options);
+      if (!access.cut) await this.#setKeys(userName, 'Active', options);
+    }
+  }
+
+  /** Keys first: from then on nothing is signed by it, and session tokens end with the user. */
+  async revoke(objectName: string, version: number, options: CallOptions = {}): Promise<void> {
+    const userName = userNameOf(objectName, version);
+    await this.#deleteKeys(userName, () => true, options);
+    const policies = await absentOr(
+      () => this.#iam.send(new ListUserPoliciesCommand({ UserName: userName }), abort(options)),
+      'NoSuchEntity',
+    );
+    for (const name of policies?.PolicyNames ?? []) {
+      const command = new DeleteUserPolicyCommand({ UserName: userName, PolicyName: name });
+      await absentOr(() => this.#iam.send(command, abort(options)), 'NoSuchEntity');
+    }
+    await absentOr(() => this.#iam.send(new DeleteUserCommand({ UserName: userName }), abort(options)), 'NoSuchEntity');
+  }
+
+  async revokeAll(objectName: string, options: CallOptions = {}): Promise<void> {
+    for (const version of await this.versions(objectName, options)) await this.revoke(objectName, version, options);
+  }
+
+  async #issueKey(userName: string, request: IssueRequest, options: CallOptions): Promise<void> {
+    let { stored } = request;
+    // A key that was made and not stored is known to nobody.
+    const kept = await this.#deleteKeys(userName, (id) => id !== stored?.accessKeyId, options);
+    if (stored === null) {
+      const made = await this.#createKey(userName, options);
+      if (request.access.cut) await this.#setKeys(userName, 'Inactive', options);
+      stored = await request.store(made);
+      if (stored.accessKeyId === made.accessKeyId) return;
+      await this.#deleteKeys(userName, (id) => id !== stored?.accessKeyId, options);
+    }
+    if (!kept.includes(stored.accessKeyId)) throw new KeyLost(`the store has lost the key of ${userName}: rotate the credentials`);
+    await this.#setKeys(userName, request.access.cut ? 'Inactive' : 'Active', options);
+  }
+
+  /** The user's own key lives for one call; what stays is the session, which can do what the user may at that moment. */
+  async #issueSession(userName: string, { place, stored, store, access }: IssueRequest, options: CallOptions): Promise<void> {
+    await this.#deleteKeys(userName, () => true, options);
+    if (stored !== null) return;
+    const key = await this.#createKey(userName, options);
+    try {
+      await store(await this.#federate(userName, key, place, options));
+    } finally {
+      await this.#deleteKeys(userName, () => true, options);
+    }
+    if (access.cut) await this.#putPolicy(userName, place, access, options);
+  }
+
+  async #federate(userName: string, key: StorageKey, place: StoragePlace, { signal }: CallOptions): Promise<IssuedKey> {
+    const sts = new STSClient(clientOptions({ ...this.#options, key }));
+    try {
+      const { Credentials } = await sts.send(
+        new GetFederationTokenCommand({
+          Name: userName.slice(-LONGEST_SESSION_NAME),
+          DurationSeconds: this.#options.sessionSeconds,
+          Policy: JSON.stringify(sessionPolicy(place)),
+        }),
+        { abortSignal: signal },
+      );
+      const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
+      if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) throw new Error('the store issued no session');
+      return {
+        accessKeyId: AccessKeyId,
+        secretAccessKey: SecretAccessKey,
+        sessionToken: SessionToken,
+        expiresAt: Expiration.toISOString(),
+      };
+    } finally {
+      sts.destroy();
+    }
+  }
+
+  async #createKey(userName: string, options: CallOptions): Promise<StorageKey> {
+    const { AccessKey } = await this.#iam.send(new CreateAccessKeyCommand({ UserName: userName }), abort(options));
+    if (!AccessKey?.AccessKeyId || !AccessKey.SecretAccessKey) throw new Error('the store issued no key');
+    return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
+  }
+
+  /** Answers what is left. */
+  async #deleteKeys(userName: string, which: (accessKeyId: string) => boolean, options: CallOptions): Promise<string[]> {
+    const kept: string[] = [];
+    for (const id of await this.#keys(userName, options)) {
+      if (!which(id)) kept.push(id);
+      else {
+        const command = new DeleteAccessKeyCommand({ UserName: userName, AccessKeyId: id });
+        await absentOr(() => this.#iam.send(command, abort(options)), 'NoSuchEntity');
+      }
+    }
+    return kept;
+  }
+
+  async #setKeys(userName: string, status: 'Active' | 'Inactive', options: CallOptions): Promise<void> {
+    for (const id of await this.#keys(userName, options))
+      await this.#iam.send(new UpdateAccessKeyCommand({ UserName: userName, AccessKeyId: id, Status: status }), abort(options));
+  }
+
+  async #keys(userName: string, options: CallOptions): Promise<string[]> {
+    const answer = await absentOr(() => this.#iam.send(new ListAccessKeysCommand({ UserName: userName }), abort(options)), 'NoSuchEntity');
+    return (answer?.AccessKeyMetadata ?? []).map((key) => key.AccessKeyId).filter((id) => id !== undefined);
+  }
+
+  async #putPolicy(userName: string, place: StoragePlace, access: AccessState, options: CallOptions): Promise<void> {
+    const document = JSON.stringify(userPolicy(place, access));
+    await this.#iam.send(new PutUserPolicyCommand({ UserName: userName, PolicyName: POLICY, PolicyDocument: document }), abort(options));
+  }
+
+  async #accessOf(userName: string, options: CallOptions): Promise<AccessState | null> {
+    const command = new GetUserPolicyCommand({ UserName: userName, PolicyName: POLICY });
+    const answer = await absentOr(() => this.#iam.send(command, abort(options)), 'NoSuchEntity');
+    return answer?.PolicyDocument === undefined ? null : accessOfUserPolicy(answer.PolicyDocument);
+  }
+
+  async #users(options: CallOptions): Promise<{ objectName: string; version: number }[]> {
+    const users: { objectName: string; version: number }[] = [];
+    let marker: string | undefined;
+    do {
+      const page = await this.#iam.send(new ListUsersCommand({ Marker: marker, MaxItems: 1000 }), abort(options));
+      for (const { UserName } of page.Users ?? []) {
+        const parsed = parseUserName(UserName ?? '');
+        if (parsed !== null) users.push(parsed);
+      }
+      marker = page.IsTruncated ? page.Marker : undefined;
+    } while (marker !== undefined);
+    return users.sort((a, b) => a.version - b.version);
+  }
+}

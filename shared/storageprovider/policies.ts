@@ -1,0 +1,104 @@
+// Policy documents as data, and the two facts that are read back out of them.
+import type { AccessState, StoragePlace } from './types';
+
+interface Statement {
+  Sid: string;
+  Effect: 'Allow' | 'Deny';
+  Action: string[];
+  Resource: string[];
+  Principal?: { AWS: string[] };
+  Condition?: Record<string, Record<string, string[]>>;
+}
+
+export interface PolicyDocument {
+  Version: '2012-10-17';
+  Statement: Statement[];
+}
+
+// Configuration of the bucket (policy, ACL, CORS, versioning, lifecycle, website) is in none of these: it is the platform's.
+const READ = ['s3:GetObject', 's3:GetObjectTagging', 's3:ListParts'];
+const REMOVE = ['s3:DeleteObject', 's3:DeleteObjectTagging', 's3:AbortMultipartUpload'];
+const WRITE = ['s3:PutObject', 's3:PutObjectTagging'];
+
+const arn = (path: string) => `arn:aws:s3:::${path}`;
+
+/** One word of the marker for each fact; the name of the statement is all that a store must keep. */
+const MARKS = { active: '', readOnly: 'readonly', cut: 'cut' } as const;
+
+function markOf({ cut, readOnly }: AccessState): string {
+  return `leasehold${cut ? MARKS.cut : MARKS.active}${readOnly ? MARKS.readOnly : MARKS.active}`;
+}
+
+/** What a tenant may do with its own objects. Removing stays allowed when writing is not: that is how it gets below its limit. */
+function objectStatements({ bucket, prefix }: StoragePlace, readOnly: boolean): Statement[] {
+  const onlyPrefix = prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': [prefix, `${prefix}*`] } } };
+  const bucketActions = prefix === '' ? ['s3:ListBucket', 's3:ListMultipartUploads', 's3:GetBucketLocation'] : ['s3:ListBucket'];
+  return [
+    { Sid: 'bucket', Effect: 'Allow', Action: bucketActions, Resource: [arn(bucket)], ...onlyPrefix },
+    { Sid: 'objects', Effect: 'Allow', Action: [...READ, ...REMOVE, ...(readOnly ? [] : WRITE)], Resource: [arn(`${bucket}/${prefix}*`)] },
+  ];
+}
+
+/** A user's own policy. A store whose users' policies know no Deny is served too: what is cut is simply not allowed. */
+export function userPolicy(place: StoragePlace, access: AccessState): PolicyDocument {
+  const mark: Statement = { Sid: markOf(access), Effect: 'Allow', Action: ['s3:GetObject'], Resource: [arn('leasehold-nothing/-')] };
+  // Its own key only asks for the session token and is removed then; the token itself cannot ask for another.
+  const federate: Statement = { Sid: 'federate', Effect: 'Allow', Action: ['sts:GetFederationToken'], Resource: ['*'] };
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      mark,
+      ...(access.cut ? [] : objectStatements(place, access.readOnly)),
+      ...(place.mode === 'prefix-scoped-temporary' ? [federate] : []),
+    ],
+  };
+}
+
+/** The most that a session can ever do; what it may at a moment is what its user may as well. */
+export function sessionPolicy(place: StoragePlace): PolicyDocument {
+  return { Version: '2012-10-17', Statement: objectStatements(place, false) };
+}
+
+/** Null when it is none of ours. */
+export function accessOfUserPolicy(text: string): AccessState | null {
+  const sids = statementsOf(text).map((statement) => statement.Sid);
+  for (const cut of [false, true])
+    for (const readOnly of [false, true]) if (sids.includes(markOf({ cut, readOnly }))) return { cut, readOnly };
+  return null;
+}
+
+/** The shared key's limits by prefix, as a policy of the shared bucket. */
+export function sharedBucketPolicy(marks: ReadonlyMap<string, AccessState>, bucket: string, principal: string): PolicyDocument | null {
+  const statements = [...marks].flatMap(([objectName, access]) => denials(objectName, access, bucket, principal));
+  return statements.length === 0 ? null : { Version: '2012-10-17', Statement: statements };
+}
+
+function denials(objectName: string, { cut, readOnly }: AccessState, bucket: string, principal: string): Statement[] {
+  const objects = [arn(`${bucket}/${objectName}/*`)];
+  const denied = { Effect: 'Deny' as const, Principal: { AWS: [principal] } };
+  const statements: Statement[] = [];
+  if (readOnly) statements.push({ ...denied, Sid: `readonly ${objectName}`, Action: ['s3:PutObject'], Resource: objects });
+  if (cut) {
+    const listing = { StringLike: { 's3:prefix': [`${objectName}/*`] } };
+    statements.push({ ...denied, Sid: `cut ${objectName}`, Action: ['s3:*'], Resource: objects });
+    statements.push({ ...denied, Sid: `unlisted ${objectName}`, Action: ['s3:ListBucket'], Resource: [arn(bucket)], Condition: listing });
+  }
+  return statements;
+}
+
+export function marksOfSharedPolicy(text: string): Map<string, AccessState> {
+  const marks = new Map<string, AccessState>();
+  for (const { Sid } of statementsOf(text)) {
+    const [word, objectName] = (Sid ?? '').split(' ');
+    if (objectName === undefined || (word !== 'cut' && word !== 'readonly')) continue;
+    const known = marks.get(objectName) ?? { cut: false, readOnly: false };
+    marks.set(objectName, word === 'cut' ? { ...known, cut: true } : { ...known, readOnly: true });
+  }
+  return marks;
+}
+
+function statementsOf(text: string): { Sid?: string }[] {
+  const policy: unknown = JSON.parse(text.startsWith('%') ? decodeURIComponent(text) : text);
+  if (typeof policy !== 'object' || policy === null || !('Statement' in policy) || !Array.isArray(policy.Statement)) return [];
+  return policy.Statement.map((statement: { Sid?: unknown }) => (typeof statement?.Sid === 'string' ? { Sid: statement.Sid } : {}));
+}

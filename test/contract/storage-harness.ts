@@ -1,0 +1,129 @@
+// A storage backend over a SeaweedFS of the test's own, with what a test needs to stand on both sides of it.
+import { randomUUID } from 'node:crypto';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import type { ConnectionDetails, KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
+import { createStorageBackend } from '../../activities/storage';
+import { issuedKeyOf } from '../../activities/storage/issued';
+import { randomBase32 } from '../../shared/crypto';
+import { clientOptions, type IssuedKey, parseStoreConfig, type StorageMode, type StoreConfig } from '../../shared/storageprovider';
+import type { SeaweedfsServer } from '../harness/seaweedfs';
+import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
+
+export interface StorageHarness extends BackendHarness {
+  backend: KindBackend;
+  config: StoreConfig;
+  /** What was recorded of a resource. */
+  detailsOf(request: ProvisionRequest): { bucket: string; prefix: string; mode: string };
+  keyOf(request: ProvisionRequest, version?: number): IssuedKey;
+  /** A tenant's client, as its answer would make it. */
+  client(request: ProvisionRequest, version?: number): S3Client;
+  /** The platform's own. */
+  admin: S3Client;
+  /** Forgets what the provider issued, as when the process died between issuing and storing. */
+  forgetIssued(request: ProvisionRequest, version: number): void;
+}
+
+/** Within one process; the product's lock is in the platform's database. */
+export function inProcessLock(): NameLock {
+  const tails = new Map<string, Promise<unknown>>();
+  return async (objectName, run) => {
+    const before = tails.get(objectName) ?? Promise.resolve();
+    const mine = before.then(() => run(new AbortController().signal));
+    const settled = mine.catch(() => {});
+    tails.set(objectName, settled);
+    return await mine;
+  };
+}
+
+export function startStorageHarness(server: SeaweedfsServer, mode: StorageMode): StorageHarness {
+  const { installationId } = server;
+  const issued = new Map<string, Record<string, string>>();
+  const details = new Map<string, ConnectionDetails>();
+  const closedFences = new Set<string>();
+  const clients: S3Client[] = [];
+  const config = parseStoreConfig(server.adminUrl, { mode }, { shared: server.sharedKey, weakIsolation: true });
+  const slot = (resourceId: string, version: number) => `${resourceId}/${version}`;
+  const backend = createStorageBackend({
+    configOf: () => config,
+    installationId,
+    nameLock: inProcessLock(),
+    fence: async (ref) => !closedFences.has(ref.objectName),
+    readCredential: async () => ({ username: '', password: '' }),
+    connections: {
+      read: async (resourceId) => details.get(resourceId) ?? null,
+      record: async (request) => {
+        const stored = details.get(request.resourceId) ?? request.details;
+        details.set(request.resourceId, stored);
+        return stored;
+      },
+    },
+    issuedSecrets: {
+      read: async ({ resourceId, version }) => issued.get(slot(resourceId, version)) ?? null,
+      store: async ({ resourceId, version, secrets }) => {
+        const stored = issued.get(slot(resourceId, version)) ?? secrets;
+        issued.set(slot(resourceId, version), stored);
+        return stored;
+      },
+    },
+    logger: { info() {}, warn() {}, error() {} },
+  });
+  const keyOf: StorageHarness['keyOf'] = (request, version = request.credentialVersion) => {
+    const secrets = issued.get(slot(request.resourceId, version));
+    if (secrets === undefined) throw new Error(`no key was issued for version ${version} of ${request.objectName}`);
+    return issuedKeyOf(secrets);
+  };
+  const newClient = (key: IssuedKey): S3Client => {
+    const { endpoint, region } = config;
+    const client = new S3Client({ ...clientOptions({ endpoint, region, key }), forcePathStyle: true, maxAttempts: 1 });
+    clients.push(client);
+    return client;
+  };
+  const detailsOf: StorageHarness['detailsOf'] = (request) => {
+    const { bucket, prefix, mode: recorded } = details.get(request.resourceId) ?? {};
+    return { bucket: String(bucket), prefix: String(prefix), mode: String(recorded) };
+  };
+  return {
+    backend,
+    config,
+    admin: newClient(config.admin),
+    detailsOf,
+    keyOf,
+    client: (request, version) => newClient(keyOf(request, version)),
+    forgetIssued: (request, version) => void issued.delete(slot(request.resourceId, version)),
+    newRequest: () => aRequest({ resourceId: randomUUID(), kind: 'storage', objectName: `lh${installationId}_${randomBase32(24)}` }),
+    setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
+    open: async (request, version = 1) => {
+      const { bucket, prefix } = detailsOf(request);
+      const client = newClient(keyOf(request, version));
+      await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}written/` }));
+      return session(client, bucket, `${prefix}written/`);
+    },
+    close: async () => {
+      for (const client of clients) client.destroy();
+      await backend.close();
+    },
+  };
+}
+
+/** Requests of one client go over one connection that it keeps open. */
+function session(client: S3Client, bucket: string, folder: string): TenantSession {
+  const keys = async (): Promise<string[]> => {
+    const { Contents } = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: folder }));
+    return (Contents ?? []).map(({ Key }) => Key ?? '').sort();
+  };
+  return {
+    write: async (value) => {
+      const key = `${folder}${String((await keys()).length).padStart(6, '0')}`;
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: value }));
+    },
+    read: async () => {
+      const values: string[] = [];
+      for (const key of await keys()) {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+        values.push((await Body?.transformToString()) ?? '');
+      }
+      return values;
+    },
+    close: async () => client.destroy(),
+  };
+}
