@@ -1,13 +1,16 @@
 // A real NATS server of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
 import { createQueueBackend, type QueueDependencies } from '../../activities/queue';
+import { openConnection } from '../../activities/queue/nats/connection';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
+import { Nkey } from '../../shared/queueprovider';
 import { findFreePort } from '../../stack/ports';
 import type { ProcessIdentity } from '../../stack/process-identity';
 import { natsAdminUrl, natsDefinition } from '../../stack/servers/nats';
@@ -30,7 +33,10 @@ export interface QueueHarness extends BackendHarness {
   server: NatsTestServer;
   installationId: string;
   issuedOf(request: ProvisionRequest, version?: number): Record<string, string>;
-  /** A tenant's connection, as the field's own driver makes it of the answer. */
+  passwordOf(resourceId: string, version: number): string;
+  /** What the server still has on disk of an account. */
+  filesOf(accountId: string): Promise<string[]>;
+  /** A tenant's connection. */
   connect(request: ProvisionRequest, version?: number): Promise<NatsConnection>;
 }
 
@@ -77,7 +83,7 @@ export async function startQueueHarness(): Promise<QueueHarness> {
   const installationId = randomBase32(8);
   const closedFences = new Set<string>();
   const names = new Map<string, string>();
-  const { dependencies, issued } = rememberingDependencies({ installationId, names });
+  const { dependencies, issued, passwordOf } = rememberingDependencies({ installationId, names });
   const backend = createQueueBackend({
     ...dependencies,
     fence: async (ref) => !closedFences.has(ref.objectName),
@@ -85,13 +91,14 @@ export async function startQueueHarness(): Promise<QueueHarness> {
     choiceOf: (backendName) => (backendName === 'test' ? { engine: 'nats', authMode: 'isolated' } : null),
   });
   const issuedOf: QueueHarness['issuedOf'] = ({ resourceId }, version = 1) => issued.get(`${resourceId}/${version}`) ?? {};
-  const connectTenant: QueueHarness['connect'] = (request, version = 1) =>
-    connectWith(server.url, issuedOf(request, version).creds_file ?? '');
+  const connectTenant: QueueHarness['connect'] = (request, version = 1) => connectWith(server.url, issuedOf(request, version));
   return {
     backend,
     server,
     installationId,
     issuedOf,
+    passwordOf,
+    filesOf: (accountId) => readdir(join(server.streamFolder, accountId), { recursive: true }).catch(() => []),
     connect: connectTenant,
     newRequest: (connections = 5) => {
       const resourceId = randomUUID();
@@ -108,10 +115,14 @@ export async function startQueueHarness(): Promise<QueueHarness> {
   };
 }
 
-/** Without reconnecting: a session that was ended must be seen to be. */
-export function connectWith(url: string, credsFile: string): Promise<NatsConnection> {
-  const authenticator = credsAuthenticator(new TextEncoder().encode(credsFile));
-  return connect({ servers: url, authenticator, reconnect: false, timeout: 5_000 });
+/**
+ * Without reconnecting: a session that was ended must be seen to be. Signed with node:crypto, since the library's own authenticator takes
+ * a tenth of a second of a busy machine; queueprovider.test.ts tries that one.
+ */
+function connectWith(url: string, issued: Record<string, string>): Promise<NatsConnection> {
+  const { nats_jwt: jwt = '', nats_nkey: seed = '' } = issued;
+  if (seed === '') return Promise.reject(new Error('nothing was issued'));
+  return openConnection({ server: url, name: 'tenant', jwt, user: Nkey.fromSeed('user', seed) });
 }
 
 /** What the platform keeps for a room, kept in memory. */
@@ -124,13 +135,14 @@ export function rememberingDependencies(options: { installationId: string; names
     map.set(key, kept);
     return kept;
   };
+  const passwordOf = (resourceId: string, version: number) => first(passwords, `${resourceId}/${version}`, generatePassword());
   const dependencies: Omit<QueueDependencies, 'adminUrlOf' | 'choiceOf'> = {
     installationId: options.installationId,
     fence: async () => true,
     nameLock: createMemoryLock(),
     readCredential: async ({ resourceId, version }) => ({
       username: `${options.names.get(resourceId)}_${version}`,
-      password: first(passwords, `${resourceId}/${version}`, generatePassword()),
+      password: passwordOf(resourceId, version),
     }),
     connections: {
       record: async ({ resourceId, details: given }) => first(details, resourceId, given),
@@ -142,7 +154,7 @@ export function rememberingDependencies(options: { installationId: string; names
     },
     logger: { info() {}, warn() {}, error: console.error },
   };
-  return { dependencies, issued, details };
+  return { dependencies, issued, details, passwordOf };
 }
 
 function createMemoryLock(): NameLock {

@@ -9,7 +9,7 @@ interface CredentialKeys {
   user: Nkey;
 }
 
-function credentialKeys(objectName: string, credential: QueueCredential): CredentialKeys {
+export function credentialKeys(objectName: string, credential: QueueCredential): CredentialKeys {
   const derive = (purpose: string): Uint8Array =>
     new Uint8Array(hkdfSync('sha256', credential.password, objectName, `leasehold/nats/${purpose}/${credential.version}`, 32));
   return { signingKey: Nkey.fromRawSeed('account', derive('signing-key')), user: Nkey.fromRawSeed('user', derive('user')) };
