@@ -1,5 +1,5 @@
 // Postgres: one owner role, its login roles and one database per resource, on a server shared by tenants.
-import type { CallOptions, CredentialReader, Fence, KindBackend, MeasuredObject } from '../backend';
+import type { CallOptions, CredentialReader, Fence, KindBackend, MeasuredObject, ProvisionRequest } from '../backend';
 import * as access from './access';
 import { toProviderError } from './errors';
 import * as lifecycle from './lifecycle';
@@ -22,6 +22,10 @@ export interface PostgresDependencies {
   now?: () => number;
   /** Connections that make and unmake at once, per server. Default 8; claims and look-ups have four more of their own. */
   maxAdminConnections?: number;
+  /** Statements that the platform runs in a new database before its tenant comes in. */
+  furnish?: (request: Pick<ProvisionRequest, 'objectName' | 'options'>) => string[];
+  /** What else a server must have. @throws ProviderMisconfigured with the remedy */
+  inspectServer?: (query: (sql: string) => Promise<Record<string, unknown>[]>) => Promise<void>;
 }
 
 export type PostgresBackend = KindBackend &
@@ -74,6 +78,7 @@ export function createPostgresBackend(dependencies: PostgresDependencies): Postg
 
     prepareServer: async (backendName) => {
       await servers.prepare(backendName);
+      await dependencies.inspectServer?.((sql) => ask(servers, backendName, sql));
     },
     probeIsolation: (backendName) => probeIsolation({ context, prefix }, backendName),
     expectCredential: (request) => verifiers.begin(request),

@@ -15,6 +15,8 @@ export interface LifecycleContext {
   verifiers: Verifiers;
   fence: Fence;
   now: () => number;
+  /** Statements that the platform runs in a new database before its tenant comes in. */
+  furnish?: (request: Pick<ProvisionRequest, 'objectName' | 'options'>) => string[];
 }
 
 /** The stored credential as what the server is given: a verifier, never the password. */
@@ -32,19 +34,25 @@ export async function provision(context: LifecycleContext, request: ProvisionReq
   await withNameLock(context.servers, request, { ...options, now: context.now }, async (name) => {
     // After the lock: whoever held it before may have been the delete.
     if (!(await context.fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
-    await establish(context.servers, name, {
+    const login = {
       objectName: request.objectName,
       version: request.credentialVersion,
       verifier,
       canLogin: true,
       connections: sql.connectionLimit(request.limits),
       serverVersion,
-    });
+    };
+    await establish(context.servers, name, login, context.furnish?.(request));
   });
 }
 
 /** Completes whatever is missing. The access list comes last and together with the schema's owner: where it is, nothing is missing. */
-export async function establish(servers: PostgresServers, name: LockedName, login: sql.LoginSpec): Promise<void> {
+export async function establish(
+  servers: PostgresServers,
+  name: LockedName,
+  login: sql.LoginSpec,
+  furnishing: readonly string[] = [],
+): Promise<void> {
   const { objectName, state } = name;
   let database = state.database;
   if (database?.connectionLimit === INVALID_DATABASE) {
@@ -63,7 +71,7 @@ export async function establish(servers: PostgresServers, name: LockedName, logi
   const owner = state.ownerExists ? [] : [sql.createOwner(objectName)];
   // The roles are made while the connection into the database is: each takes about as long.
   const roles = name.query([...owner, ...applyLogin].join('; '));
-  const inside = [sql.giveSchema(objectName), ...sql.grantDatabase(objectName)];
+  const inside = [...furnishing, sql.giveSchema(objectName), ...sql.grantDatabase(objectName)];
   await servers.inDatabase({ backendName: name.backendName, database: objectName, signal: name.signal, after: roles }, inside.join('; '));
 }
 

@@ -2,9 +2,13 @@
 import type { ResourceKind } from '../../../shared/resourcetype';
 import { presentPostgres } from './postgres';
 import type { PresentConnection } from './types';
+import { presentVector } from './vector';
+import { presentWebhook } from './webhook';
 
 export type { ConnectionFields, ConnectionInput, PublicAddress } from './types';
 
 export const PRESENT_CONNECTION: Readonly<Partial<Record<ResourceKind, PresentConnection>>> = {
   postgres: presentPostgres,
+  vector: presentVector,
+  webhook: presentWebhook,
 };

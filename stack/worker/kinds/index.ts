@@ -5,11 +5,15 @@ import type { BackendConfig } from '../../../shared/plans';
 import { RESOURCE_KINDS, type ResourceKind } from '../../../shared/resourcetype';
 import { createPostgresKind } from './postgres';
 import type { CreateKind, KindParts } from './types';
+import { createVectorKind } from './vector';
+import { createWebhookKind } from './webhook';
 
 export type { KindParts } from './types';
 
 const KINDS: Readonly<Partial<Record<ResourceKind, CreateKind>>> = {
   postgres: createPostgresKind,
+  vector: createVectorKind,
+  webhook: createWebhookKind,
 };
 
 /** A kind with items made ahead, which postgres and its like have. */

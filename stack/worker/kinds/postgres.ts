@@ -11,7 +11,10 @@ export const createPostgresKind: CreateKind<PostgresBackend> = (parts) => {
 };
 
 /** Prepares a server only after a throw-away tenant was refused everywhere else, once in the life of the process. */
-export function withIsolationProbe({ backends, dependencies }: KindParts, backend: PostgresBackend): PostgresBackend {
+export function withIsolationProbe<Kind extends Pick<PostgresBackend, 'prepareServer' | 'probeIsolation'>>(
+  { backends, dependencies }: KindParts,
+  backend: Kind,
+): Kind {
   const probed = new Set<string>();
   const prepareServer: PostgresBackend['prepareServer'] = async (backendName) => {
     await backend.prepareServer(backendName);
