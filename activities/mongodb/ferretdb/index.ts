@@ -1,0 +1,245 @@
+// MongoDB by FerretDB: a process of its own for each resource, on a host. Its tenant can do everything inside it, and nothing outside.
+import type {
+  CallOptions,
+  KindBackend,
+  KindDependencies,
+  MeasuredObject,
+  ProvisionRequest,
+  ReadOnlyRequest,
+  RetireRequest,
+  RotateRequest,
+} from '../../backend';
+import { assertOwnName, Fenced, ObjectMissing, toProviderError } from '../../errors';
+import type { ProcessHost } from '../../host/types';
+import { prepareBinary } from './binary';
+import type { DocumentStorage } from './postgres-storage';
+import { type ProcessObject, type ProcessParts, publicAddress, putVersions, resetUsers, runPublic, settle } from './process';
+import { chooseEngine, postgresConnections } from './spec';
+import { type FerretdbState, readState, writeState } from './state';
+
+export { createPostgresStorage, type DocumentStorage } from './postgres-storage';
+export { storagePassword } from './process';
+
+export interface FerretdbBackendConfig {
+  host: ProcessHost;
+  /** Absolute path of the program; null = this machine has none. */
+  binary: string | null;
+  storage: DocumentStorage | null;
+  /** Plans of up to so much storage live in SQLite. */
+  sqliteMaxMb: number;
+}
+
+export interface FerretdbDependencies extends KindDependencies {
+  configOf: (backendName: string) => FerretdbBackendConfig;
+}
+
+interface Call<Request> {
+  request: Request;
+  object: ProcessObject;
+  parts: ProcessParts;
+  config: FerretdbBackendConfig;
+  state: FerretdbState | null;
+}
+
+export function createFerretdbBackend(dependencies: FerretdbDependencies): KindBackend {
+  const prefix = `lh${dependencies.installationId}_`;
+  const { configOf, nameLock } = dependencies;
+
+  /** What an interruption left half done is done first. */
+  const healed =
+    <Request extends ProvisionRequest>(run: (call: Call<Request>) => Promise<void>) =>
+    async (call: Call<Request>): Promise<void> => {
+      const { parts, object, state } = call;
+      await run(state?.rebuilding ? { ...call, state: await resetUsers(parts, object, state, state.versions) } : call);
+    };
+
+  const verb =
+    <Request extends ProvisionRequest>(run: (call: Call<Request>) => Promise<void>) =>
+    async (request: Request, options: CallOptions = {}): Promise<void> => {
+      const { objectName, resourceId, limits } = request;
+      assertOwnName(objectName, prefix);
+      await guarded(options, (lock) =>
+        nameLock(objectName, async (lost) => {
+          const config = configOf(request.backendName);
+          const signal = lock(lost);
+          const { host, storage, binary } = config;
+          const parts = { host, storage, findBinary: () => prepareBinary(binary), readCredential: dependencies.readCredential };
+          const object = { resourceId, objectName, limits, signal };
+          await run({ request, config, parts, object, state: await readState(host, objectName) });
+        }),
+      );
+    };
+
+  const destroy = async (
+    ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> },
+    options: CallOptions = {},
+  ): Promise<void> => {
+    assertOwnName(ref.objectName, prefix);
+    await guarded(options, (lock) =>
+      nameLock(ref.objectName, async (lost) => {
+        if (ref.onlyIf && !(await ref.onlyIf())) return;
+        const { host, storage } = configOf(ref.backendName);
+        // The folder goes last: by it the object is listed.
+        await storage?.drop(ref.objectName, { signal: lock(lost) });
+        await host.remove(ref.objectName);
+      }),
+    );
+  };
+
+  const provisionVerb = verb(healed((call: Call<ProvisionRequest>) => provision(dependencies, call)));
+  return {
+    provision: provisionVerb,
+    claimWarm: provisionVerb,
+    deprovision: destroy,
+    destroyOrphan: destroy,
+    cut: verb(cut),
+    restore: verb(healed(restore)),
+    rotate: verb(healed(rotate)),
+    retireCredential: verb(healed(retireCredential)),
+    setReadOnly: verb(healed(setReadOnly)),
+    applyLimits: verb(healed(applyLimits)),
+    list: async (backendName) => {
+      const names = await configOf(backendName).host.list('mongodb');
+      return names.filter((name) => name.startsWith(prefix)).sort();
+    },
+    measureAll: (backendName) => measureAll(configOf(backendName), prefix),
+    prepareServer: async (backendName) => {
+      const { binary, storage } = configOf(backendName);
+      await prepareBinary(binary);
+      await storage?.prepare();
+    },
+    serverVersion: async (backendName) => {
+      const { host, storage } = configOf(backendName);
+      const { ownUsers, sandbox, memory } = host.confinement;
+      const engines = storage === null ? 'SQLite' : 'SQLite and Postgres';
+      return `FerretDB 1.24 on ${engines}; ${ownUsers ? 'own users' : 'one user'}, sandbox ${sandbox}, memory by ${memory}`;
+    },
+    close: async () => undefined,
+  };
+}
+
+/** Errors as ours; the caller's signal and the lock's as one. */
+async function guarded(options: CallOptions, run: (lock: (lost: AbortSignal) => AbortSignal) => Promise<void>): Promise<void> {
+  try {
+    options.signal?.throwIfAborted();
+    await run((lost) => (options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])));
+  } catch (error) {
+    throw toProviderError(error);
+  }
+}
+
+async function provision({ fence, connections }: FerretdbDependencies, call: Call<ProvisionRequest>): Promise<void> {
+  const { request, parts, object, config } = call;
+  const { host, storage } = config;
+  const { objectName, signal } = object;
+  // After the lock: whoever held it before may have been the delete.
+  if (!(await fence(request))) throw new Fenced(`${objectName} is not to be made any more`);
+  const version = request.credentialVersion;
+  const engine = call.state?.engine ?? chooseEngine(request.limits, { sqliteMaxMb: config.sqliteMaxMb, hasPostgres: storage !== null });
+  // The folder comes first: by it an object that was left half made is found again.
+  await host.directoryOf(objectName);
+  const port = await host.portFor(objectName);
+  if (engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(request.limits) + 2, signal });
+  const before = call.state ?? { engine, versions: [], cut: false, readOnly: false, rebuilding: false };
+  const state = await writeState(host, objectName, { ...before, cut: false });
+  await runPublic(parts, object, state);
+  if (!state.versions.includes(version)) {
+    try {
+      await putVersions(parts, object, publicAddress(host, port), [version]);
+      await writeState(host, objectName, { ...state, versions: [version] });
+    } catch {
+      signal?.throwIfAborted();
+      // A first start that was killed between the users' database and its first user.
+      await resetUsers(parts, object, state, [version]);
+    }
+  }
+  await connections.record({ resourceId: request.resourceId, details: { port, engine: 'ferretdb', storage: engine } });
+}
+
+/** Absent is success: nobody can come in. */
+async function cut({ config, state, object }: Call<ProvisionRequest>): Promise<void> {
+  if (state === null) return;
+  await writeState(config.host, object.objectName, { ...state, cut: true });
+  await config.host.stop(object.objectName);
+}
+
+async function restore(call: Call<ProvisionRequest>): Promise<void> {
+  const { config, parts, object } = call;
+  const state = await writeState(config.host, object.objectName, { ...existing(call), cut: false });
+  await runPublic(parts, object, state);
+}
+
+/** The new version beside the one before; whatever is older ends first, so there are never more than two. */
+async function rotate(call: Call<RotateRequest>): Promise<void> {
+  const { request, config, parts, object } = call;
+  const state = existing(call);
+  const { credentialVersion: version, previousVersion } = request;
+  if (state.versions.some((known) => known > version))
+    throw new Fenced(`${object.objectName} has a newer credential than version ${version}`);
+  const kept = [version, ...(previousVersion === null ? [] : [previousVersion])];
+  const ends = state.versions.some((known) => !kept.includes(known));
+  const live = [...state.versions.filter((known) => kept.includes(known) && known !== version), version];
+  const writable = !state.cut && !state.readOnly;
+  if (writable && !ends && (await put(call, live))) {
+    await writeState(config.host, object.objectName, { ...state, versions: live });
+    return;
+  }
+  await resetUsers(parts, object, state, live);
+}
+
+/**
+ * All of them, since the tenant may have dropped or changed any. Disturbs nobody; false when the tenant has locked us out, or stands in
+ * the way otherwise.
+ */
+async function put({ config, parts, object, state }: Call<RotateRequest>, versions: readonly number[]): Promise<boolean> {
+  if (state === null) return false;
+  await runPublic(parts, object, state);
+  try {
+    await putVersions(parts, object, publicAddress(config.host, await config.host.portFor(object.objectName)), versions);
+    return true;
+  } catch {
+    object.signal?.throwIfAborted();
+    return false;
+  }
+}
+
+/** FerretDB does not end a dropped user's connections, and its tenant may have made users for later: so all users are made anew. */
+async function retireCredential({ request, parts, object, state }: Call<RetireRequest>): Promise<void> {
+  if (!state?.versions.includes(request.retireVersion)) return;
+  const live = state.versions.filter((version) => version !== request.retireVersion);
+  await resetUsers(parts, object, state, live);
+}
+
+async function setReadOnly(call: Call<ReadOnlyRequest>): Promise<void> {
+  const { request, config, parts, object } = call;
+  const state = await writeState(config.host, object.objectName, { ...existing(call), readOnly: request.readOnly });
+  await settle(parts, object, state);
+}
+
+/** A cut object gets its new limits when it is started again. */
+async function applyLimits(call: Call<ProvisionRequest>): Promise<void> {
+  const state = existing(call);
+  const { storage } = call.config;
+  const { objectName, limits, signal } = call.object;
+  if (state.engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(limits) + 2, signal });
+  await settle(call.parts, call.object, state);
+}
+
+function existing({ state, object }: Pick<Call<ProvisionRequest>, 'state' | 'object'>): FerretdbState {
+  if (state !== null) return state;
+  throw new ObjectMissing(`${object.objectName} is not on this host`);
+}
+
+/** Files of SQLite that hold no documents: the users' database, and logs that are written over again. */
+const ENGINE_OVERHEAD_BYTES = 1024 * 1024;
+
+async function measureAll({ host, storage }: FerretdbBackendConfig, prefix: string): Promise<MeasuredObject[]> {
+  const inPostgres = new Map((await storage?.measureAll())?.map(({ objectName, bytes }) => [objectName, bytes]));
+  const measured: MeasuredObject[] = [];
+  for (const objectName of await host.list('mongodb')) {
+    if (!objectName.startsWith(prefix)) continue;
+    const { diskBytes } = await host.inspect(objectName);
+    measured.push({ objectName, bytes: Math.max(1, diskBytes - ENGINE_OVERHEAD_BYTES) + (inPostgres.get(objectName) ?? 0) });
+  }
+  return measured;
+}

@@ -1,0 +1,187 @@
+// FerretDB processes on a host of the test's own, with what a test needs to stand on both sides of them.
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MongoClient, type MongoClientOptions } from 'mongodb';
+import type { ConnectionDetails, KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
+import { openProcessHost, type ProcessHost } from '../../activities/host';
+import { createFerretdbBackend, createPostgresStorage, storagePassword } from '../../activities/mongodb';
+import { generatePassword, randomBase32 } from '../../shared/crypto';
+import type { ResourceLimits } from '../../shared/resourcetype';
+import { findFreePort } from '../../stack/ports';
+import { findFerretdb } from '../../stack/servers/ferretdb';
+import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
+
+export interface MongodbHarness extends BackendHarness {
+  backend: KindBackend;
+  host: ProcessHost;
+  /** What was recorded for the api. */
+  detailsOf(resourceId: string): ConnectionDetails | undefined;
+  request(limits: ResourceLimits): ProvisionRequest;
+  credentialOf(request: ProvisionRequest, version?: number): { username: string; password: string };
+  /** As the api answers it. */
+  urlOf(request: ProvisionRequest, version?: number): string;
+  client(request: ProvisionRequest, options?: { version?: number; url?: string } & MongoClientOptions): MongoClient;
+  /** The next recording of a connection's details fails, after everything else was done. */
+  failNextRecording(): void;
+}
+
+export interface HarnessOptions {
+  limits: ResourceLimits;
+  /** Of the tenants' Postgres; without it all is in SQLite. */
+  postgresAdminUrl?: string;
+  /** Two harnesses at once need two ranges. */
+  firstUid: number;
+}
+
+/** Null where FerretDB is neither there nor to be built. */
+export async function findBinary(): Promise<string | null> {
+  const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+  return await findFerretdb({ cacheDir, binary: process.env.LEASEHOLD_FERRETDB_BIN }).then(
+    ({ path }) => path,
+    () => null,
+  );
+}
+
+const IMPATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 1_500, connectTimeoutMS: 1_500, heartbeatFrequencyMS: 500 };
+const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export async function startMongodbHarness(options: HarnessOptions): Promise<MongodbHarness> {
+  const binary = await findBinary();
+  if (binary === null) throw new Error('no FerretDB');
+  const installationId = randomBase32(8);
+  const directory = mkdtempSync(join(tmpdir(), 'leasehold-mongodb-'));
+  chmodSync(directory, 0o755);
+  const host = await openTestHost(directory, options.firstUid);
+  const state = newState();
+  const storage =
+    options.postgresAdminUrl === undefined
+      ? null
+      : createPostgresStorage({
+          adminUrl: options.postgresAdminUrl,
+          installationId,
+          passwordOf: (objectName) => storagePassword(host, objectName),
+        });
+  const backend = createFerretdbBackend({
+    installationId,
+    logger: LOGGER,
+    nameLock: state.nameLock,
+    fence: async ({ objectName }) => !state.closedFences.has(objectName),
+    readCredential: async ({ resourceId, version }) => state.credential(resourceId, version),
+    connections: state.connections,
+    issuedSecrets: { read: async () => null, store: async ({ secrets }) => secrets },
+    configOf: () => ({ host, binary, storage, sqliteMaxMb: 10 }),
+  });
+
+  const credentialOf: MongodbHarness['credentialOf'] = (request, version = 1) => state.credential(request.resourceId, version);
+  const urlOf: MongodbHarness['urlOf'] = (request, version) => {
+    const { username, password } = credentialOf(request, version);
+    return `mongodb://${username}:${password}@127.0.0.1:${state.details.get(request.resourceId)?.port}/${request.objectName}`;
+  };
+  const client: MongodbHarness['client'] = (request, { version, url, ...driver } = {}) =>
+    new MongoClient(url ?? urlOf(request, version), { ...IMPATIENT, ...driver });
+  const request = (limits: ResourceLimits): ProvisionRequest => {
+    const resourceId = randomUUID();
+    const objectName = `lh${installationId}_${randomBase32(24)}`;
+    state.names.set(resourceId, objectName);
+    return aRequest({ resourceId, kind: 'mongodb', objectName, limits });
+  };
+
+  return {
+    backend,
+    host,
+    credentialOf,
+    urlOf,
+    client,
+    request,
+    newRequest: (connections = 5) => request({ ...options.limits, connections }),
+    detailsOf: (resourceId) => state.details.get(resourceId),
+    setFence: (objectName, open) => void (open ? state.closedFences.delete(objectName) : state.closedFences.add(objectName)),
+    failNextRecording: () => {
+      state.failNextRecording = true;
+    },
+    open: (of, version = 1) => openSession(client(of, { version }), of.objectName),
+    close: async () => {
+      for (const objectName of await host.list()) await host.remove(objectName);
+      await host.close();
+      await backend.close();
+      await storage?.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openTestHost(directory: string, firstUid: number): Promise<ProcessHost> {
+  const ports = new Map<string, number>();
+  return await openProcessHost({
+    hostName: `test${firstUid}`,
+    directory,
+    bindAddress: '127.0.0.1',
+    uidRange: { first: firstUid, last: firstUid + 999 },
+    logger: LOGGER,
+    ports: {
+      claim: async (objectName) => {
+        const port = ports.get(objectName) ?? (await findFreePort(ports.values()));
+        ports.set(objectName, port);
+        return port;
+      },
+      release: async (objectName) => void ports.delete(objectName),
+    },
+  });
+}
+
+/** The platform's part: rows, as far as a room sees them. */
+function newState() {
+  const passwords = new Map<string, string>();
+  const tails = new Map<string, Promise<unknown>>();
+  const state = {
+    names: new Map<string, string>(),
+    details: new Map<string, ConnectionDetails>(),
+    closedFences: new Set<string>(),
+    failNextRecording: false,
+    credential: (resourceId: string, version: number) => {
+      const key = `${resourceId}/${version}`;
+      const password = passwords.get(key) ?? generatePassword();
+      passwords.set(key, password);
+      return { username: `${state.names.get(resourceId)}_${version}`, password };
+    },
+    nameLock: ((objectName, run) => {
+      const turn = (tails.get(objectName) ?? Promise.resolve()).then(() => run(new AbortController().signal));
+      tails.set(
+        objectName,
+        turn.catch(() => undefined),
+      );
+      return turn;
+    }) satisfies NameLock as NameLock,
+    connections: {
+      record: async ({ resourceId, details }: { resourceId: string; details: ConnectionDetails }) => {
+        if (state.failNextRecording) {
+          state.failNextRecording = false;
+          throw new Error('the database is away');
+        }
+        const stored = state.details.get(resourceId) ?? details;
+        state.details.set(resourceId, stored);
+        return stored;
+      },
+      read: async (resourceId: string) => state.details.get(resourceId) ?? null,
+    },
+  };
+  return state;
+}
+
+async function openSession(client: MongoClient, database: string): Promise<TenantSession> {
+  const written = client.db(database).collection<{ value: string; at: number }>('written');
+  try {
+    await client.connect();
+    await client.db(database).command({ listCollections: 1 });
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return {
+    write: async (value) => void (await written.insertOne({ value, at: performance.now() })),
+    read: async () => (await written.find().sort({ at: 1 }).toArray()).map((document) => document.value),
+    close: () => client.close(),
+  };
+}

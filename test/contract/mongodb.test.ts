@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { onPath } from '../../stack/fetch/run';
+import { tenantsAdminUrl } from '../harness/servers';
+import { describeBackendContract } from './backend.contract';
+import { type MongodbHarness, startMongodbHarness } from './mongodb-harness';
+
+jest.setTimeout(60_000);
+
+// FerretDB has no limit of connections that counts by tenant; see docs/kinds/mongodb.md.
+const FEATURES = { connectionLimit: false };
+const SQLITE = { limits: { storageMb: 5 }, firstUid: 710_000 };
+const IN_POSTGRES = { limits: { storageMb: 100 }, firstUid: 712_000 };
+
+const cache = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+const isThere =
+  process.env.LEASEHOLD_FERRETDB_BIN !== undefined ||
+  onPath('ferretdb').length > 0 ||
+  existsSync(join(cache, `ferretdb-1.24.0-${process.platform}-${process.arch}`, 'ferretdb'));
+
+if (isThere) {
+  describeBackendContract('FerretDB on SQLite', () => startMongodbHarness(SQLITE), FEATURES);
+  describeBackendContract(
+    'FerretDB on Postgres',
+    () => startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() }),
+    FEATURES,
+  );
+} else {
+  test.skip('FerretDB keeps the backend contract (skipped: no server; npm start builds it where Go is)', () => undefined);
+}
+
+(isThere ? describe : describe.skip)('FerretDB, what only it has to do', () => {
+  let sqlite: MongodbHarness;
+  let postgres: MongodbHarness;
+  beforeAll(async () => {
+    sqlite = await startMongodbHarness({ ...SQLITE, firstUid: 714_000 });
+    postgres = await startMongodbHarness({ ...IN_POSTGRES, firstUid: 716_000, postgresAdminUrl: tenantsAdminUrl() });
+  });
+  afterAll(async () => {
+    for (const harness of [sqlite, postgres]) {
+      for (const objectName of await harness.backend.list('test')) await harness.backend.destroyOrphan({ backendName: 'test', objectName });
+      await harness.close();
+    }
+  });
+
+  test('small plans are put into SQLite, the others into Postgres', async () => {
+    const [small, large] = [postgres.request({ storageMb: 5 }), postgres.request({ storageMb: 100 })];
+    for (const request of [small, large]) await postgres.backend.provision(request);
+    expect(postgres.detailsOf(small.resourceId)).toMatchObject({ engine: 'ferretdb', storage: 'sqlite' });
+    expect(postgres.detailsOf(large.resourceId)).toMatchObject({ engine: 'ferretdb', storage: 'postgres' });
+    for (const request of [small, large]) {
+      const client = postgres.client(request);
+      await client.db().collection('c').insertOne({ a: 1 });
+      expect(await client.db().collection('c').countDocuments()).toBe(1);
+      await client.close();
+      await postgres.backend.deprovision(request);
+    }
+  });
+
+  test('a provision whose end was not heard of is once', async () => {
+    const request = sqlite.newRequest();
+    sqlite.failNextRecording();
+    await expect(sqlite.backend.provision(request)).rejects.toThrow('away');
+    const before = await sqlite.host.inspect(request.objectName);
+    await sqlite.backend.provision(request);
+    expect((await sqlite.host.inspect(request.objectName)).pid).toBe(before.pid);
+    await (await sqlite.open(request)).close();
+  });
+
+  test('the storage limit is hard in SQLite, and can be raised', async () => {
+    const request = sqlite.request({ storageMb: 2 });
+    await sqlite.backend.provision(request);
+    const client = sqlite.client(request);
+    const fill = async (megabytes: number) => {
+      for (let n = 0; n < megabytes * 4; n += 1)
+        await client
+          .db()
+          .collection('c')
+          .insertOne({ d: 'x'.repeat(250_000) });
+    };
+    await expect(fill(3)).rejects.toThrow(/full/);
+    await sqlite.backend.applyLimits({ ...request, limits: { storageMb: 6 } });
+    await fill(2);
+    await expect(fill(6)).rejects.toThrow(/full/);
+    await client.close();
+  });
+
+  test.each(['sqlite', 'postgres'] as const)(
+    'dropping the own database and the users database locks nobody out for good (%s)',
+    async (storage) => {
+      const harness = { sqlite, postgres }[storage];
+      const request = harness.newRequest();
+      await harness.backend.provision(request);
+      const client = harness.client(request);
+      await client.db().collection('c').insertOne({ a: 1 });
+      await client.db().dropDatabase();
+      await client.db('admin').dropDatabase();
+      await client.close();
+      await harness.backend.cut(request);
+      await harness.backend.restore(request);
+      await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
+      for (const version of [1, 2]) await (await harness.open(request, version)).close();
+      await harness.backend.deprovision(request);
+    },
+  );
+
+  test.each(['sqlite', 'postgres'] as const)('a reset of the users that was interrupted is done over (%s)', async (storage) => {
+    const harness = { sqlite, postgres }[storage];
+    const request = harness.newRequest();
+    await harness.backend.provision(request);
+    const session = await harness.open(request);
+    await session.write('kept');
+    await session.close();
+    await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
+    for (const delayMs of [1, 15, 60, 120]) {
+      const retire = harness.backend.retireCredential({ ...request, retireVersion: 1 }, { signal: AbortSignal.timeout(delayMs) });
+      await retire.catch(() => undefined);
+    }
+    await harness.backend.retireCredential({ ...request, retireVersion: 1 });
+    await expect(harness.open(request, 1)).rejects.toThrow();
+    const again = await harness.open(request, 2);
+    expect(await again.read()).toEqual(['kept']);
+    await again.close();
+    await harness.backend.deprovision(request);
+  });
+
+  test('what a tenant keeps is measured', async () => {
+    const request = postgres.newRequest();
+    await postgres.backend.provision(request);
+    const bytesOf = async () =>
+      (await postgres.backend.measureAll('test')).find(({ objectName }) => objectName === request.objectName)?.bytes ?? 0;
+    const before = await bytesOf();
+    const client = postgres.client(request);
+    for (let n = 0; n < 8; n += 1)
+      await client
+        .db()
+        .collection('c')
+        .insertOne({ d: Array.from({ length: 60_000 }, () => Math.random()) });
+    await client.close();
+    expect(await bytesOf()).toBeGreaterThan(before + 2_000_000);
+    await postgres.backend.deprovision(request);
+  });
+});
