@@ -66,13 +66,15 @@ export function tallied(before: Tally | null, look: { runId: string; calls: numb
   const day = utcDay(look.atMs);
   const since = before !== null && before.runId === look.runId ? Math.max(0, look.calls - before.calls) : look.calls;
   if (before === null) return { ...look, day, today: since };
-  // A clock that was set back must not give a second allowance.
-  if (before.day >= day) return { ...look, day: before.day, today: before.today + since };
+  // A clock that was set back a little must not give a second allowance; one that was far ahead must not take them all.
+  if (before.day >= day && before.atMs - look.atMs < DAY_MS) return { ...look, day: before.day, today: before.today + since };
   const midnightMs = Date.parse(`${day}T00:00:00Z`);
   const spanMs = Math.max(1, look.atMs - before.atMs);
   const share = Math.min(1, Math.max(0, look.atMs - midnightMs) / spanMs);
   return { ...look, day, today: Math.round(since * share) };
 }
+
+const DAY_MS = 86_400_000;
 
 function utcDay(atMs: number): string {
   return new Date(atMs).toISOString().slice(0, 10);
