@@ -1,6 +1,9 @@
 // What clients connect with, for each kind. Pure: secrets come in decrypted.
 import type { ResourceKind } from '../../../shared/resourcetype';
+import { presentMongodb } from './mongodb';
 import { presentPostgres } from './postgres';
+import { presentQueue } from './queue';
+import { presentRedis } from './redis';
 import type { PresentConnection } from './types';
 import { presentVector } from './vector';
 import { presentWebhook } from './webhook';
@@ -9,6 +12,9 @@ export type { ConnectionFields, ConnectionInput, PublicAddress } from './types';
 
 export const PRESENT_CONNECTION: Readonly<Partial<Record<ResourceKind, PresentConnection>>> = {
   postgres: presentPostgres,
+  redis: presentRedis,
+  mongodb: presentMongodb,
+  queue: presentQueue,
   vector: presentVector,
   webhook: presentWebhook,
 };

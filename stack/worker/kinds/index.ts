@@ -3,7 +3,10 @@ import type { KindBackend } from '../../../activities/backend';
 import type { PostgresBackend } from '../../../activities/postgres';
 import type { BackendConfig } from '../../../shared/plans';
 import { RESOURCE_KINDS, type ResourceKind } from '../../../shared/resourcetype';
+import { createMongodbKind } from './mongodb';
 import { createPostgresKind } from './postgres';
+import { createQueueKind } from './queue';
+import { createRedisKind } from './redis';
 import type { CreateKind, KindParts } from './types';
 import { createVectorKind } from './vector';
 import { createWebhookKind } from './webhook';
@@ -12,6 +15,9 @@ export type { KindParts } from './types';
 
 const KINDS: Readonly<Partial<Record<ResourceKind, CreateKind>>> = {
   postgres: createPostgresKind,
+  redis: createRedisKind,
+  mongodb: createMongodbKind,
+  queue: createQueueKind,
   vector: createVectorKind,
   webhook: createWebhookKind,
 };
