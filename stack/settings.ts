@@ -28,6 +28,7 @@ export interface Settings {
   redisBinary?: string;
   natsBinary?: string;
   ferretdbBinary?: string;
+  weedBinary?: string;
   external: {
     database?: { appUrl: string; ownerUrl: string };
     tenantsAdminUrl?: string;
@@ -36,6 +37,7 @@ export interface Settings {
     /** `none`: the platform keeps everything in Postgres. */
     redisUrl?: string;
     natsAdminUrl?: string;
+    storageAdminUrl?: string;
     mongodbAdminUrl?: string;
     /** Of the webhook inbox's own role and database, on a tenants' server. */
     inboxUrl?: string;
@@ -71,6 +73,7 @@ export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
     redisBinary: text('LEASEHOLD_REDIS_SERVER'),
     natsBinary: text('LEASEHOLD_NATS_SERVER_BIN'),
     ferretdbBinary: text('LEASEHOLD_FERRETDB_BIN'),
+    weedBinary: text('LEASEHOLD_WEED_BIN'),
     external: {
       database: externalDatabase(text('LEASEHOLD_DATABASE_URL'), text('LEASEHOLD_DATABASE_OWNER_URL')),
       tenantsAdminUrl: text('LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL'),
@@ -78,6 +81,7 @@ export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
       temporalUiUrl: text('LEASEHOLD_TEMPORAL_UI_URL'),
       redisUrl: text('LEASEHOLD_REDIS_URL'),
       natsAdminUrl: text('LEASEHOLD_NATS_ADMIN_URL'),
+      storageAdminUrl: text('LEASEHOLD_STORAGE_ADMIN_URL'),
       mongodbAdminUrl: text('LEASEHOLD_MONGODB_ADMIN_URL'),
       inboxUrl: text('LEASEHOLD_INBOX_URL'),
     },
