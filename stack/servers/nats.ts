@@ -102,8 +102,8 @@ async function configuration({ home, port }: NatsOptions): Promise<string> {
     'server_name: "leasehold"',
     `operator: "${operatorToken}"`,
     `system_account: "${systemAccount}"`,
-    // Deleting renames by default, and the name would stay on the disk.
-    `resolver: { type: full, dir: ${JSON.stringify(accounts)}, allow_delete: true, hard_delete: true, interval: "10m", timeout: "1.9s" }`,
+    // Deleting renames by default, and the name would stay on the disk. The timeout is for asking other servers, of which there are none.
+    `resolver: { type: full, dir: ${JSON.stringify(accounts)}, allow_delete: true, hard_delete: true, interval: "10m", timeout: "250ms" }`,
     `resolver_preload: { "${systemAccount}": "${systemToken}" }`,
     // Acknowledged means on disk. The sizes are what all plans together may promise: the disk itself is watched by whoever owns it.
     `jetstream: { store_dir: ${JSON.stringify(store)}, max_memory_store: 64MB, max_file_store: 64TB, sync_interval: always }`,

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
 import { createQueueBackend, type QueueDependencies } from '../../activities/queue';
@@ -168,19 +168,26 @@ function createMemoryLock(): NameLock {
 }
 
 const STREAM = 'written';
+const STREAM_NOT_FOUND = 10059;
+const STREAM_BYTES = 1024 * 1024;
 
 /** Everything is in one stream; a session that was ended rejects, since nothing reconnects. */
-function session(connection: NatsConnection): TenantSession {
+export function session(connection: NatsConnection): TenantSession {
   const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: 2_000 });
   return {
     write: async (value) => {
       const streams = (await manager()).streams;
-      await streams.info(STREAM).catch(() => streams.add({ name: STREAM, subjects: [STREAM], max_bytes: 1024 * 1024 }));
+      await streams.info(STREAM).catch(() => streams.add({ name: STREAM, subjects: [STREAM], max_bytes: STREAM_BYTES }));
       await jetstream(connection, { timeout: 2_000 }).publish(STREAM, value, { timeout: 2_000 });
     },
     read: async () => {
       const { streams } = await manager();
-      const { state } = await streams.info(STREAM);
+      const info = await streams.info(STREAM).catch((error: unknown) => {
+        if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return null;
+        throw error;
+      });
+      if (info === null) return [];
+      const { state } = info;
       const values: string[] = [];
       for (let seq = state.first_seq; seq <= state.last_seq; seq += 1)
         values.push((await streams.getMessage(STREAM, { seq }))?.string() ?? '');

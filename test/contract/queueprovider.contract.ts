@@ -1,0 +1,281 @@
+// What every queue provider must do, whatever its engine. A provider's test brings a harness and calls `describeQueueProviderContract`.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { generatePassword, randomBase32 } from '../../shared/crypto';
+import {
+  type QueueCapabilities,
+  type QueueCredential,
+  type QueueCredentialProvider,
+  type QueueLimits,
+  type QueueSecrets,
+  type QueueTenant,
+  queueLimits,
+} from '../../shared/queueprovider';
+
+/** A tenant's client, in the engine's own words. */
+export interface QueueSession {
+  publish(text: string): Promise<void>;
+  /** Everything that was published and is kept, in order. */
+  read(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export interface QueueProviderHarness {
+  provider: QueueCredentialProvider;
+  backendName: string;
+  /** With what the provider minted, as the field's driver takes it; rejects when the server refuses. */
+  open(tenant: QueueTenant, credential: QueueCredential, secrets: QueueSecrets): Promise<QueueSession>;
+  close(): Promise<void>;
+}
+
+interface Made {
+  tenant: QueueTenant;
+  credential: QueueCredential;
+  open(credential?: QueueCredential): Promise<QueueSession>;
+}
+
+interface Context {
+  harness(): QueueProviderHarness;
+  provider(): QueueCredentialProvider;
+  /** A name of this suite, with a first credential that is not issued yet. */
+  fresh(): Made;
+  made(limits?: Partial<QueueLimits>): Promise<Made>;
+}
+
+const LIMITS: QueueLimits = { ...queueLimits({ storageMb: 8, connections: 5 }) };
+const prefix = `lh${randomBase32(8)}_`;
+
+/** @param capabilities what the provider says of itself; what it cannot do is not asked of it */
+export function describeQueueProviderContract(
+  name: string,
+  capabilities: QueueCapabilities,
+  start: () => Promise<QueueProviderHarness>,
+): void {
+  describe(`${name} keeps the queue provider contract`, () => {
+    let harness: QueueProviderHarness;
+    const fresh: Context['fresh'] = () => {
+      const tenant = { backendName: harness.backendName, objectName: `${prefix}${randomBase32(24)}` };
+      const credential = credentialOf(tenant, 1);
+      const open = async (given = credential) => harness.open(tenant, given, await harness.provider.mintSecrets(tenant, given));
+      return { tenant, credential, open };
+    };
+    const context: Context = {
+      harness: () => harness,
+      provider: () => harness.provider,
+      fresh,
+      async made(limits = {}) {
+        const one = fresh();
+        await harness.provider.issueCredential({ ...one.tenant, credential: one.credential, limits: { ...LIMITS, ...limits } });
+        return one;
+      },
+    };
+    beforeAll(async () => {
+      harness = await start();
+      await harness.provider.prepareServer(harness.backendName);
+    });
+    afterAll(async () => {
+      for (const objectName of await harness.provider.list(harness.backendName, prefix))
+        await harness.provider.remove({ backendName: harness.backendName, objectName });
+      await harness.close();
+    });
+
+    test('it says what it can do', () => {
+      expect(harness.provider.capabilities).toEqual(capabilities);
+    });
+    describe('making and unmaking', () => makingAndUnmaking(context));
+    describe('credentials', () => credentials(context));
+    describe('access', () => access(context, capabilities));
+  });
+}
+
+export function credentialOf({ objectName }: QueueTenant, version: number): QueueCredential {
+  return { version, username: `${objectName}_${version}`, password: generatePassword() };
+}
+
+function makingAndUnmaking({ harness, provider, fresh, made }: Context): void {
+  test('issued twice is issued once, with the same rights', async () => {
+    const one = await made();
+    const session = await one.open();
+    await session.publish('kept');
+    await provider().issueCredential({ ...one.tenant, credential: one.credential, limits: LIMITS });
+    expect(await session.read()).toEqual(['kept']);
+    await session.close();
+  });
+
+  test('minting needs no server and gives nothing a right by itself', async () => {
+    const one = fresh();
+    await expect(one.open()).rejects.toThrow();
+    expect(await provider().list(harness().backendName, prefix)).not.toContain(one.tenant.objectName);
+  });
+
+  test('two tenants share no name and no message', async () => {
+    const [a, b] = [await made(), await made()];
+    const [first, second] = [await a.open(), await b.open()];
+    await first.publish('of the first');
+    await second.publish('of the second');
+    expect(await first.read()).toEqual(['of the first']);
+    expect(await second.read()).toEqual(['of the second']);
+    for (const session of [first, second]) await session.close();
+  });
+
+  test('list and measure show exactly what was made', async () => {
+    const before = await provider().list(harness().backendName, prefix);
+    const [a, b] = [await made(), await made()];
+    const names = [a, b].map(({ tenant }) => tenant.objectName);
+    expect((await provider().list(harness().backendName, prefix)).sort()).toEqual([...before, ...names].sort());
+    const session = await a.open();
+    await session.publish('x'.repeat(10_000));
+    const measured = await provider().measure(harness().backendName, prefix);
+    expect(measured.find(({ objectName }) => objectName === a.tenant.objectName)?.bytes).toBeGreaterThanOrEqual(10_000);
+    expect(measured.find(({ objectName }) => objectName === b.tenant.objectName)?.bytes).toBeLessThan(10_000);
+    expect(await provider().list(harness().backendName, `lh${randomBase32(8)}_`)).toEqual([]);
+    await session.close();
+    for (const { tenant } of [a, b]) await provider().remove(tenant);
+    expect((await provider().list(harness().backendName, prefix)).sort()).toEqual(before.sort());
+  });
+
+  test('removing ends live sessions, leaves no message behind, and may be repeated', async () => {
+    const one = await made();
+    const session = await one.open();
+    await session.publish('old');
+    await provider().remove(one.tenant);
+    await provider().remove(one.tenant);
+    await expect(session.read()).rejects.toThrow();
+    await expect(one.open()).rejects.toThrow();
+    await provider().issueCredential({ ...one.tenant, credential: one.credential, limits: LIMITS });
+    const again = await one.open();
+    expect(await again.read()).toEqual([]);
+    await again.close();
+  });
+
+  test('removing nothing succeeds; cutting nothing too', async () => {
+    await expect(provider().remove(fresh().tenant)).resolves.toBeUndefined();
+    await expect(provider().cut(fresh().tenant)).resolves.toBeUndefined();
+  });
+
+  test.each(['restore', 'applyLimits', 'setReadOnly', 'rotateCredential', 'revokeCredential'] as const)(
+    '%s makes nothing that was not there',
+    async (verb) => {
+      const { tenant, credential } = fresh();
+      const request = { ...tenant, credential, limits: LIMITS, readOnly: true, previousVersion: null, version: 1 };
+      await expect(provider()[verb](request)).rejects.toMatchObject({ name: 'ObjectMissing' });
+      expect(await provider().list(harness().backendName, prefix)).not.toContain(tenant.objectName);
+    },
+  );
+}
+
+function credentials({ provider, made }: Context): void {
+  const rotate = (one: Made, credential: QueueCredential) =>
+    provider().rotateCredential({ ...one.tenant, credential, limits: LIMITS, previousVersion: credential.version - 1 });
+
+  test('what is minted differs by version and never holds the password', async () => {
+    const one = await made();
+    const second = { ...credentialOf(one.tenant, 2), password: one.credential.password };
+    const [first, other] = await Promise.all([one.credential, second].map((credential) => provider().mintSecrets(one.tenant, credential)));
+    expect(JSON.stringify([first, other])).not.toContain(one.credential.password);
+    if (Object.keys(first ?? {}).length > 0) expect(first).not.toEqual(other);
+  });
+
+  test('both versions are good until the old one is revoked', async () => {
+    const one = await made();
+    const old = await one.open();
+    const second = credentialOf(one.tenant, 2);
+    await rotate(one, second);
+    await rotate(one, second);
+    const current = await one.open(second);
+    await old.publish('by the old');
+    await current.publish('by the new');
+    for (let repeat = 0; repeat < 2; repeat += 1) await provider().revokeCredential({ ...one.tenant, version: 1 });
+    await expect(old.read()).rejects.toThrow();
+    await expect(one.open()).rejects.toThrow();
+    expect(await current.read()).toEqual(['by the old', 'by the new']);
+    for (const session of [old, current]) await session.close();
+  });
+
+  test('a revoked version does not come back, whatever else is done', async () => {
+    const one = await made();
+    const second = credentialOf(one.tenant, 2);
+    await rotate(one, second);
+    await provider().revokeCredential({ ...one.tenant, version: 1 });
+    await expect(provider().issueCredential({ ...one.tenant, credential: one.credential, limits: LIMITS })).rejects.toMatchObject({
+      name: 'Fenced',
+    });
+    await provider().cut(one.tenant);
+    await provider().restore(one.tenant);
+    await provider().applyLimits({ ...one.tenant, limits: LIMITS });
+    await provider().setReadOnly({ ...one.tenant, readOnly: false });
+    await rotate(one, second);
+    await expect(one.open()).rejects.toThrow();
+    await (await one.open(second)).close();
+  });
+
+  test('a credential with another password is another credential', async () => {
+    const one = await made();
+    await expect(one.open({ ...one.credential, password: randomUUID() })).rejects.toThrow();
+  });
+}
+
+function access({ provider, made }: Context, capabilities: QueueCapabilities): void {
+  test('cut ends a live session and lets nobody in; restore gives the same messages', async () => {
+    const one = await made();
+    const session = await one.open();
+    await session.publish('before');
+    for (let repeat = 0; repeat < 2; repeat += 1) await provider().cut(one.tenant);
+    await expect(session.read()).rejects.toThrow();
+    await expect(one.open()).rejects.toThrow();
+    for (let repeat = 0; repeat < 2; repeat += 1) await provider().restore(one.tenant);
+    const again = await one.open();
+    expect(await again.read()).toEqual(['before']);
+    await again.close();
+  });
+
+  test('a version that is rotated in while it is cut lets nobody in before restore', async () => {
+    const one = await made();
+    const second = credentialOf(one.tenant, 2);
+    await provider().cut(one.tenant);
+    await provider().rotateCredential({ ...one.tenant, credential: second, limits: LIMITS, previousVersion: 1 });
+    for (const credential of [one.credential, second]) await expect(one.open(credential)).rejects.toThrow();
+    await provider().restore(one.tenant);
+    await (await one.open(second)).close();
+  });
+
+  const whereServer = (keeper: string, title: string, run: () => Promise<void>) =>
+    keeper === 'server' ? test(title, run) : test.skip(`${title}: by ${keeper} here`, () => {});
+
+  whereServer(capabilities.storage, 'more than the storage does not stay', async () => {
+    const one = await made({ storageBytes: 1024 * 1024 });
+    const session = await one.open();
+    for (let index = 0; index < 20; index += 1) await session.publish('x'.repeat(100_000)).catch(() => {});
+    const measured = await provider().measure(one.tenant.backendName, one.tenant.objectName);
+    expect(measured[0]?.bytes).toBeLessThanOrEqual(1024 * 1024);
+    expect(measured[0]?.bytes).toBeGreaterThan(500_000);
+    await session.close();
+  });
+
+  whereServer(capabilities.connections, 'connections are limited, and the limit is kept through a cut', async () => {
+    const one = await made({ connections: 2 });
+    const sessions = [await one.open(), await one.open()];
+    await expect(one.open()).rejects.toThrow();
+    await provider().cut(one.tenant);
+    await provider().applyLimits({ ...one.tenant, limits: { ...LIMITS, connections: 1 } });
+    await provider().restore(one.tenant);
+    sessions.push(await one.open());
+    await expect(one.open()).rejects.toThrow();
+    for (const session of sessions) await session.close();
+  });
+
+  whereServer(capabilities.readOnly, 'read-only stops writes and lets reads go on', async () => {
+    const one = await made();
+    const writer = await one.open();
+    await writer.publish('one');
+    await provider().setReadOnly({ ...one.tenant, readOnly: true });
+    const reader = await one.open();
+    await expect(reader.publish('two')).rejects.toThrow();
+    expect(await reader.read()).toEqual(['one']);
+    await provider().setReadOnly({ ...one.tenant, readOnly: false });
+    const again = await one.open();
+    await again.publish('three');
+    expect(await again.read()).toEqual(['one', 'three']);
+    for (const session of [writer, reader, again]) await session.close();
+  });
+}

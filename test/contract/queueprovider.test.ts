@@ -1,0 +1,30 @@
+import { describe, jest, test } from '@jest/globals';
+import { connect, credsAuthenticator } from '@nats-io/transport-node';
+import { createNatsProvider } from '../../activities/queue/nats/provider';
+import { natsIsHere, session, startNatsServer } from './queue-harness';
+import { describeQueueProviderContract, type QueueProviderHarness } from './queueprovider.contract';
+
+jest.setTimeout(60_000);
+
+/** The tenant's side is what the field's own driver makes of url and creds file, and nothing else. */
+async function startNats(): Promise<QueueProviderHarness> {
+  const server = await startNatsServer();
+  const provider = createNatsProvider({ adminUrlOf: () => server.adminUrl, logger: { info() {}, warn() {}, error: console.error } });
+  return {
+    provider,
+    backendName: 'test',
+    open: async (_tenant, _credential, secrets) => {
+      const authenticator = credsAuthenticator(new TextEncoder().encode(secrets.creds_file));
+      const connection = await connect({ servers: server.url, authenticator, reconnect: false, timeout: 5_000 });
+      const { read, write: publish, close } = session(connection);
+      return { read, publish, close };
+    },
+    async close() {
+      await provider.close();
+      await server.destroy();
+    },
+  };
+}
+
+if (natsIsHere()) describeQueueProviderContract('nats', { storage: 'server', connections: 'server', readOnly: 'server' }, startNats);
+else describe('nats keeps the queue provider contract', () => test.skip('skipped: no server', () => {}));
