@@ -17,6 +17,7 @@ import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
 import { opsRoutes } from './routes/ops';
 import { placementRoutes } from './routes/placement';
+import { presignRoutes } from './routes/presign';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
 import { webhookRoutes } from './routes/webhooks';
@@ -36,6 +37,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...provisionRoutes(deps),
     ...resourceRoutes(deps),
     ...commandRoutes(deps),
+    ...presignRoutes(deps),
     ...eventRoutes(deps),
     ...webhookRoutes(deps),
     ...adminRoutes(deps),

@@ -98,6 +98,7 @@ export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logge
     secrets: createSecretReader({
       keyring,
       addresses,
+      baseUrl: config.baseUrl,
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),
     jwt,

@@ -27,7 +27,12 @@ describe('items', () => {
 describe('secrets', () => {
   const failures: string[] = [];
   const addresses = new Map([['postgres-tenants', { protocol: 'postgres', host: '::1', port: 1 }]]);
-  const reader = createSecretReader({ keyring, addresses, onFailure: (message) => failures.push(message) });
+  const reader = createSecretReader({
+    keyring,
+    addresses,
+    baseUrl: 'http://leasehold.test',
+    onFailure: (message) => failures.push(message),
+  });
   const credential = (password: string, version = 1) => ({
     version,
     username: 'u',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Keyring } from '../../shared/crypto';
 import { ApiError } from '../errors';
-import { type ConnectionFields, PRESENT_CONNECTION, type PublicAddress } from './connections';
+import { type ConnectionFields, type ConnectionInput, PRESENT_CONNECTION, type PublicAddress } from './connections';
 import type { ResourceWithCredential, StoredResource } from './store';
 
 /** Where the outside reaches a backend; by the backend's name. */
@@ -12,6 +12,8 @@ export interface SecretReader {
   token(row: Pick<StoredResource, 'id' | 'token_encrypted'>): string;
   /** @throws ApiError internal_error when it cannot be opened or its backend is not configured here */
   connection(found: ResourceWithCredential): ConnectionFields;
+  /** What the connection is made from, for what the api signs itself. @throws as `connection` */
+  opened(found: ResourceWithCredential): ConnectionInput;
 }
 
 const issuedSecrets = z.record(z.string(), z.string());
@@ -19,6 +21,8 @@ const issuedSecrets = z.record(z.string(), z.string());
 export function createSecretReader(options: {
   keyring: Keyring;
   addresses: PublicAddresses;
+  /** How clients reach the api, without a slash at its end. */
+  baseUrl: string;
   onFailure: (message: string, resourceId: string, cause: unknown) => void;
 }): SecretReader {
   const fail = (message: string, resourceId: string, cause?: unknown): ApiError => {
@@ -32,23 +36,31 @@ export function createSecretReader(options: {
       throw fail('stored secret does not decrypt', resourceId, error);
     }
   };
+  const token: SecretReader['token'] = (row) => open(row.token_encrypted, `token:${row.id}`, row.id);
+  const opened: SecretReader['opened'] = ({ resource, credential, details }) => {
+    const { id } = resource;
+    const address = options.addresses.get(resource.backend_name);
+    if (address === undefined) throw fail('backend has no public address', id);
+    if (credential === null) throw fail('resource has no stored credential', id);
+    const { version, username, issued_encrypted: issued } = credential;
+    const password = open(credential.password_encrypted, `credential:${id}:${version}`, id);
+    return {
+      resource,
+      credential: { version, username, password },
+      issued: issued === null ? null : issuedSecrets.parse(JSON.parse(open(issued, `issued:${id}:${version}`, id))),
+      details: details ?? {},
+      address,
+      baseUrl: options.baseUrl,
+      token: token(resource),
+    };
+  };
   return {
-    token: (row) => open(row.token_encrypted, `token:${row.id}`, row.id),
-    connection({ resource, credential, details }) {
-      const { id } = resource;
-      const address = options.addresses.get(resource.backend_name);
-      const present = PRESENT_CONNECTION[resource.kind];
-      if (address === undefined || present === undefined) throw fail('backend has no public address', id);
-      if (credential === null) throw fail('resource has no stored credential', id);
-      const { version, username, issued_encrypted: issued } = credential;
-      const password = open(credential.password_encrypted, `credential:${id}:${version}`, id);
-      return present({
-        resource,
-        credential: { version, username, password },
-        issued: issued === null ? null : issuedSecrets.parse(JSON.parse(open(issued, `issued:${id}:${version}`, id))),
-        details: details ?? {},
-        address,
-      });
+    token,
+    opened,
+    connection(found) {
+      const present = PRESENT_CONNECTION[found.resource.kind];
+      if (present === undefined) throw fail('kind has no connection', found.resource.id);
+      return present(opened(found));
     },
   };
 }

@@ -88,6 +88,9 @@ export class FakeStore implements ResourceStore {
   audited: AuditEntry[] = [];
   ready = new Set<string>(['postgres']);
   used = { ofKind: 0, provisionsToday: 0 };
+  /** Of every row alike. */
+  issued: Record<string, string> | null = null;
+  details: Record<string, string | number | boolean | null> | null = null;
 
   async find({ id, tokenHash }: { id: string; tokenHash: string | null }) {
     return this.rows.find((row) => row.token_hash === tokenHash) ?? this.rows.find((row) => row.id === id) ?? null;
@@ -100,9 +103,9 @@ export class FakeStore implements ResourceStore {
       version,
       username: `${resource.object_name}_${version}`,
       password_encrypted: keyring.encrypt('pass/word', `credential:${id}:${version}`),
-      issued_encrypted: null,
+      issued_encrypted: this.issued === null ? null : keyring.encrypt(JSON.stringify(this.issued), `issued:${id}:${version}`),
     };
-    return { resource, credential, details: null };
+    return { resource, credential, details: this.details };
   }
   async placements(): ReturnType<ResourceStore['placements']> {
     return { backends: [], hosts: [] };
@@ -220,7 +223,11 @@ export function fakeApp(
     egress: parts.egress ?? createEgress(),
     secrets: createSecretReader({
       keyring,
-      addresses: new Map([['postgres-tenants', { protocol: 'postgres', host: 'db.test', port: 5433 }]]),
+      addresses: new Map([
+        ['postgres-tenants', { protocol: 'postgres', host: 'db.test', port: 5433 }],
+        ['storage', { protocol: 'http', host: 's3.test', port: 8333 }],
+      ]),
+      baseUrl: 'http://leasehold.test',
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),
     jwt,

@@ -4,6 +4,7 @@ import { presentMongodb } from './mongodb';
 import { presentPostgres } from './postgres';
 import { presentQueue } from './queue';
 import { presentRedis } from './redis';
+import { presentStorage } from './storage';
 import type { PresentConnection } from './types';
 import { presentVector } from './vector';
 import { presentWebhook } from './webhook';
@@ -15,6 +16,7 @@ export const PRESENT_CONNECTION: Readonly<Partial<Record<ResourceKind, PresentCo
   redis: presentRedis,
   mongodb: presentMongodb,
   queue: presentQueue,
+  storage: presentStorage,
   vector: presentVector,
   webhook: presentWebhook,
 };

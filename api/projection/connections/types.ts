@@ -18,6 +18,10 @@ export interface ConnectionInput {
   /** What provisioning decided; empty where it decides nothing. */
   details: Readonly<Record<string, string | number | boolean | null>>;
   address: PublicAddress;
+  /** How clients reach the api, without a slash at its end. */
+  baseUrl: string;
+  /** The resource's own, for urls under which it is a credential or a name. */
+  token: string;
 }
 
 /** `connection_url` and what the contract's section 2 adds for the kind. */

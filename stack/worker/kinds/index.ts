@@ -7,6 +7,7 @@ import { createMongodbKind } from './mongodb';
 import { createPostgresKind } from './postgres';
 import { createQueueKind } from './queue';
 import { createRedisKind } from './redis';
+import { createStorageKind } from './storage';
 import type { CreateKind, KindParts } from './types';
 import { createVectorKind } from './vector';
 import { createWebhookKind } from './webhook';
@@ -18,6 +19,7 @@ const KINDS: Readonly<Partial<Record<ResourceKind, CreateKind>>> = {
   redis: createRedisKind,
   mongodb: createMongodbKind,
   queue: createQueueKind,
+  storage: createStorageKind,
   vector: createVectorKind,
   webhook: createWebhookKind,
 };

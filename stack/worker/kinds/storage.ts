@@ -1,0 +1,20 @@
+// Object storage for a process: where each store is, from its admin url and its options in backends.yaml.
+import type { KindBackend } from '../../../activities/backend';
+import { createStorageBackend } from '../../../activities/storage';
+import { parseStoreConfig, type StoreConfig } from '../../../shared/storageprovider';
+import { adminUrlOf, type CreateKind, type KindParts } from './types';
+
+export const createStorageKind: CreateKind<KindBackend> = (parts) =>
+  createStorageBackend({ ...parts.dependencies, configOf: (backendName) => storeConfigOf(parts, backendName) });
+
+function storeConfigOf(parts: KindParts, backendName: string): StoreConfig {
+  const adminUrl = adminUrlOf(parts, backendName);
+  const { options = {}, isolation } = parts.backends.find(({ name }) => name === backendName) ?? {};
+  const variable = options.shared_key_env;
+  const shared = typeof variable === 'string' ? parts.secretOf(variable) : undefined;
+  try {
+    return parseStoreConfig(adminUrl, options, { shared, weakIsolation: isolation === 'weak_allowed' });
+  } catch (error) {
+    throw new Error(`${backendName}: ${error instanceof Error ? error.message : 'its configuration cannot be read'}`);
+  }
+}
