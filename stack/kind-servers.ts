@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResourceKind } from '../shared/resourcetype';
 import { oneLine } from './errors';
+import { TENANTS } from './postgres-servers';
 import { builtFerretdb, findFerretdb } from './servers/ferretdb';
 import { NATS, natsAdminUrl, natsDefinition } from './servers/nats';
 import { findNats } from './servers/nats-binary';
+import { installPgvector, PGVECTOR } from './servers/pgvector';
 import { findRedis } from './servers/redis-binary';
 import { REDIS_PLATFORM, redisPlatformDefinition, redisPlatformUrl } from './servers/redis-platform';
 import {
@@ -76,6 +78,14 @@ const SERVERS: readonly KindServer[] = [
     ports: [],
     embedded: ({ external }) => external.mongodbAdminUrl === undefined,
     start: findOrBuildFerretdb,
+  },
+  {
+    name: PGVECTOR,
+    kinds: ['vector'],
+    without: 'POST /vector/new answers 503',
+    ports: [],
+    embedded: ({ external }) => external.tenantsAdminUrl === undefined && external.vectorAdminUrl === undefined,
+    start: addPgvector,
   },
 ];
 
@@ -154,6 +164,15 @@ async function startSeaweedfs({ context, supervisor, say }: StartParts): Promise
   await supervisor.start(seaweedfsDefinition({ ...server, binary: binary.path, installationId, leftover }));
   kindEnvironment.LEASEHOLD_STORAGE_ADMIN_URL = seaweedfsAdminUrl(server);
   kindEnvironment.LEASEHOLD_STORAGE_SHARED_KEY = seaweedfsSharedKey(home);
+}
+
+/** Into the tenants' server, which finds it whether it is started before or after. */
+async function addPgvector({ context, say }: StartParts): Promise<void> {
+  const { settings, signal } = context;
+  const { home, cacheDir } = settings;
+  const onFetch = (version: string) => say(`fetching pgvector ${version} once, with pip`);
+  const { version, fetchedSeconds } = await installPgvector({ home, name: TENANTS, cacheDir, signal, onFetch });
+  if (fetchedSeconds !== undefined) say(`fetched pgvector ${version} in ${fetchedSeconds.toFixed(1)} s`);
 }
 
 /** The hosts run it. A first build takes minutes: nobody waits for it, the kind is ready when it is done. */

@@ -30,6 +30,8 @@ export interface OsUser {
 export interface PostgresPlace {
   binFolder: string;
   dataDir: string;
+  /** Beside the data, so it can be reached as that can: libraries, and control files below `extension`. Not made here. */
+  extensionFolder: string;
   /** Undefined when we are not root: then Postgres runs as ourselves. */
   user: OsUser | undefined;
   /** Set when something had to be put outside the home; worth a line to the operator. */
@@ -43,7 +45,7 @@ export function placePostgres(options: { home: string; name: string }): Postgres
   const user = postgresUser();
   const native = nativeFolder();
   const inHome = join(home, name);
-  if (!user) return { binFolder: join(native, 'bin'), dataDir: ownFolder(inHome), user };
+  if (!user) return { binFolder: join(native, 'bin'), dataDir: ownFolder(inHome), extensionFolder: `${inHome}-extensions`, user };
 
   const outside = systemFolderOf(home);
   const binariesReachable = canReach(join(native, 'bin', 'postgres'), user);
@@ -51,7 +53,8 @@ export function placePostgres(options: { home: string; name: string }): Postgres
   const binFolder = binariesReachable ? join(native, 'bin') : join(copyBinaries(native, outside), 'bin');
   const dataDir =
     homeReachable && !isLink(inHome) ? ownFolder(inHome, user) : linkedFolder({ link: inHome, target: join(outside, name), user });
-  return { binFolder, dataDir, user, movedTo: binariesReachable && dataDir === inHome ? undefined : outside };
+  const movedTo = binariesReachable && dataDir === inHome ? undefined : outside;
+  return { binFolder, dataDir, extensionFolder: `${dataDir}-extensions`, user, movedTo };
 }
 
 /** The same user for a server that could run as root and should not; undefined when we are not root, or when it cannot reach the folder. */
@@ -67,8 +70,12 @@ export function systemFolderOf(home: string): string {
 /** Removes the data of one server, wherever it was put. */
 export function removePostgresData(home: string, name: string): void {
   const path = join(home, name);
-  if (isLink(path) && readlinkSync(path).startsWith(`${SYSTEM_FOLDER}/`)) rmSync(readlinkSync(path), { recursive: true, force: true });
+  if (isLink(path) && readlinkSync(path).startsWith(`${SYSTEM_FOLDER}/`)) {
+    const target = readlinkSync(path);
+    for (const folder of [target, `${target}-extensions`]) rmSync(folder, { recursive: true, force: true });
+  }
   rmSync(path, { recursive: true, force: true });
+  rmSync(`${path}-extensions`, { recursive: true, force: true });
 }
 
 function postgresUser(): OsUser | undefined {

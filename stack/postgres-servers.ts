@@ -61,7 +61,14 @@ const PLATFORM_HBA = [
 /** The server that tenants' databases are made on. */
 export async function startTenantsPostgres(options: ServerOptions & { adminPassword?: string }): Promise<TenantsPostgres> {
   const password = options.adminPassword ?? rememberedPassword(options.dir, TENANTS_SUPERUSER);
-  const server = await start(options, { name: TENANTS, superuser: TENANTS_SUPERUSER, password, maxConnections: 500, hba: TENANTS_HBA });
+  const server = await start(options, {
+    name: TENANTS,
+    superuser: TENANTS_SUPERUSER,
+    password,
+    maxConnections: 500,
+    hba: TENANTS_HBA,
+    extensions: true,
+  });
   const adminUrl = postgresUrl({ user: TENANTS_SUPERUSER, password, port: server.port, database: 'postgres' });
   await orStop(server, () =>
     withClient(adminUrl, async (client) => {
@@ -109,6 +116,7 @@ interface ServerShape {
   password: string;
   maxConnections: number;
   hba: string[];
+  extensions?: boolean;
 }
 
 async function start(options: ServerOptions, shape: ServerShape): Promise<PostgresHandle> {

