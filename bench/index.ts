@@ -1,5 +1,8 @@
 // The benchmarks' command line: `npm run bench -- provision`. Each benchmark starts what it needs and prints one table.
 import { Command, InvalidArgumentError } from 'commander';
+import { RESOURCE_KINDS, type ResourceKind } from '../shared/resourcetype';
+import { runDensityBench } from './density';
+import { kindsOf, runKindsBench } from './kinds';
 import { type ProvisionOptions, runProvisionBench, SUBJECTS, type SubjectName } from './provision';
 
 function counts(text: string): number[] {
@@ -22,6 +25,18 @@ function rounds(text: string): number {
   return count;
 }
 
+function kinds(text: string): ResourceKind[] {
+  const known = kindsOf(text);
+  if (known === null) throw new InvalidArgumentError(`any of ${RESOURCE_KINDS.join(',')}`);
+  return known;
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0 || number > 450) throw new InvalidArgumentError('a whole number up to 450');
+  return number;
+}
+
 const program = new Command('bench').description('Benchmarks of Leasehold, each on servers of its own that are removed afterwards.');
 program
   .command('provision')
@@ -34,6 +49,25 @@ program
   .option('--distinct-callers', 'each client calls from a network of its own, so that quota is counted (default: loopback, exempt)', false)
   .action((options: Omit<ProvisionOptions, 'rounds'> & { rounds?: number }) =>
     runProvisionBench({ ...options, rounds: options.rounds ?? (options.short ? 2 : 5) }),
+  );
+
+program
+  .command('kinds')
+  .description(
+    'each kind from the request to the first command by its driver, against the backend by hand and the bare engine in the same run',
+  )
+  .option('--rounds <count>', 'measured rounds; everything has its turn in each', rounds, 20)
+  .option('--kinds <list>', 'only these', kinds, [...RESOURCE_KINDS])
+  .action(runKindsBench);
+program
+  .command('density')
+  .description('so many redis, mongodb and NATS resources alive at once: memory each, idle processor time of the control processes')
+  .option('--redis <count>', 'resources', count, 200)
+  .option('--mongodb <count>', 'resources', count, 200)
+  .option('--queue <count>', 'resources', count, 200)
+  .option('--idle <seconds>', 'how long nothing is done', rounds, 30)
+  .action(({ idle, ...counts }: { redis: number; mongodb: number; queue: number; idle: number }) =>
+    runDensityBench({ counts, idleSeconds: idle }),
   );
 
 program.parseAsync(process.argv).then(

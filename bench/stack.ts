@@ -34,6 +34,7 @@ export interface BenchStack {
   namespace: string;
   platformUrl: string;
   tenantsAdminUrl: string;
+  supervisorPid: number;
   /** The stack's processes by name. */
   pids: Map<string, number>;
   stop: () => Promise<void>;
@@ -108,6 +109,7 @@ export async function startBenchStack(options: { plans: string; env?: NodeJS.Pro
       port: portOf(TENANTS),
       database: 'postgres',
     }),
+    supervisorPid: child.pid ?? 0,
     pids: new Map(Object.entries(processes).map(([name, { pid }]) => [name, pid])),
     stop,
   };
