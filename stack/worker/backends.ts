@@ -1,10 +1,13 @@
 // Keeps the tables of hosts and backends true: what backends.yaml lists, and which of them can take resources right now.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { KindBackend, KindLogger } from '../../activities/backend';
 import type { BackendConfig, BackendsFile, HostConfig } from '../../shared/plans';
 import type { ResourceKind } from '../../shared/resourcetype';
 
 const WATCH_INTERVAL_MS = 15_000;
+/** A server that hangs delays nobody's start: it is ready when it answers. */
+const FIRST_LOOK_MS = 8_000;
 
 export interface BackendWatch {
   stop: () => void;
@@ -51,7 +54,7 @@ export async function mirrorBackends(pool: pg.Pool, { hosts, backends }: Backend
   ]);
 }
 
-/** Prepares and probes each backend, then looks again every 15 s. Resolves after the first look. */
+/** Prepares and probes each backend, then looks again every 15 s. Resolves after the first look, or after 8 s. */
 export async function watchBackends(dependencies: BackendWatchDependencies): Promise<BackendWatch> {
   const look = async () => {
     const { pool, host, configs } = dependencies;
@@ -59,8 +62,12 @@ export async function watchBackends(dependencies: BackendWatchDependencies): Pro
     // Side by side: one that hangs makes no other wait.
     await Promise.all(configs.map((config) => lookAt(dependencies, config)));
   };
-  await look();
-  let busy = false;
+  let busy = true;
+  const first = look().finally(() => {
+    busy = false;
+  });
+  await Promise.race([first, sleep(FIRST_LOOK_MS, undefined, { ref: false })]);
+  first.catch((error: unknown) => dependencies.logger.warn('could not record the state of the backends', { error }));
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
