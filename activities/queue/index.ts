@@ -71,9 +71,11 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
     // After the lock: whoever held it before may have been the delete.
     if (!(await fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
     const { resourceId, credentialVersion } = request;
-    const credential = await credentialOf(resourceId, credentialVersion)(provider, tenant);
     const { engine, authMode } = provider;
-    await connections.record({ resourceId, details: { engine, auth_mode: authMode, ...provider.detailsOf(tenant) } });
+    const [credential] = await Promise.all([
+      credentialOf(resourceId, credentialVersion)(provider, tenant),
+      connections.record({ resourceId, details: { engine, auth_mode: authMode, ...provider.detailsOf(tenant) } }),
+    ]);
     signal.throwIfAborted();
     await provider.issueCredential({ ...tenant, credential, limits: queueLimits(request.limits) }, { signal });
   });

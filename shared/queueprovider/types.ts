@@ -10,6 +10,8 @@ export type Enforcement = 'server' | 'watchdog' | 'none';
 
 /** What an engine can do; docs, tests and `/readyz` tell what it cannot. */
 export interface QueueCapabilities {
+  /** Access can be taken away, open connections included. */
+  cut: Enforcement;
   storage: Enforcement;
   connections: Enforcement;
   /** Writes can be stopped while reads go on. */

@@ -17,6 +17,8 @@ export interface NatsOptions {
   binary: string;
   port: number;
   leftover?: ProcessIdentity;
+  /** What the storage of all accounts together may come to. Plans promise more than disks have; a disk is watched by whoever owns it. */
+  maxFileStore?: string;
 }
 
 /** Seeds. Who has them is every tenant's master; the server itself is given public keys and signed tokens alone. */
@@ -94,7 +96,7 @@ function loadKeys(home: string): NatsKeys {
   return keys;
 }
 
-async function configuration({ home, port }: NatsOptions): Promise<string> {
+async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions): Promise<string> {
   const { operatorToken, systemToken, systemAccount } = await tokens(loadKeys(home));
   const { accounts, store } = placeOf(home);
   return [
@@ -105,9 +107,13 @@ async function configuration({ home, port }: NatsOptions): Promise<string> {
     // Deleting renames by default, and the name would stay on the disk. The timeout is for asking other servers, of which there are none.
     `resolver: { type: full, dir: ${JSON.stringify(accounts)}, allow_delete: true, hard_delete: true, interval: "10m", timeout: "250ms" }`,
     `resolver_preload: { "${systemAccount}": "${systemToken}" }`,
-    // Acknowledged means on disk. The sizes are what all plans together may promise: the disk itself is watched by whoever owns it.
-    `jetstream: { store_dir: ${JSON.stringify(store)}, max_memory_store: 64MB, max_file_store: 64TB, sync_interval: always }`,
+    // Acknowledged means on disk.
+    `jetstream: { store_dir: ${JSON.stringify(store)}, max_memory_store: 64MB, max_file_store: ${maxFileStore}, sync_interval: always,`,
+    // Message ids that are remembered so long are remembered in memory.
+    '  limits: { duplicate_window: "10m" } }',
     'max_payload: 1MB',
+    // Held in memory for a client that does not read; the default is four times as much, for each connection of each tenant.
+    'max_pending: 16MB',
     'max_connections: 20000',
     'logtime_utc: true',
     '',

@@ -26,5 +26,6 @@ async function startNats(): Promise<QueueProviderHarness> {
   };
 }
 
-if (natsIsHere()) describeQueueProviderContract('nats', { storage: 'server', connections: 'server', readOnly: 'server' }, startNats);
+if (natsIsHere())
+  describeQueueProviderContract('nats', { cut: 'server', storage: 'server', connections: 'server', readOnly: 'server' }, startNats);
 else describe('nats keeps the queue provider contract', () => test.skip('skipped: no server', () => {}));

@@ -5,6 +5,8 @@ import { type NatsAdmin, Nkey, parseNatsAdminUrl } from '../../../shared/queuepr
 import { ProviderMisconfigured, ProviderUnavailable } from '../../errors';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Two that are not answered end a connection whose other side is gone without a word. */
+const PING_INTERVAL_MS = 10_000;
 
 export interface NatsLogin {
   server: string;
@@ -23,6 +25,7 @@ export function openConnection({ server, name, jwt, user }: NatsLogin): Promise<
     name,
     reconnect: false,
     timeout: CONNECT_TIMEOUT_MS,
+    pingInterval: PING_INTERVAL_MS,
     ignoreClusterUpdates: true,
     ...(server.startsWith('tls:') ? { tls: {} } : {}),
     authenticator: (nonce) => ({
@@ -48,21 +51,15 @@ export class NatsServers {
   }
 
   async system(backendName: string): Promise<NatsSystem> {
-    const known = await this.#systems.get(backendName)?.catch(() => undefined);
-    if (known && !known.connection.isClosed()) return known;
     const current = this.#systems.get(backendName);
-    // Whoever waited for the same lost one may have begun anew already.
-    if (
-      current &&
-      (await current.then(
-        (system) => system !== known,
-        () => false,
-      ))
-    )
-      return current;
-    const opening = this.#open(backendName);
-    this.#systems.set(backendName, opening);
-    return opening;
+    const known = await current?.catch(() => undefined);
+    if (known && !known.connection.isClosed()) return known;
+    // Whoever found the same one lost may have begun anew already.
+    const opening = this.#systems.get(backendName);
+    if (opening && opening !== current) return opening;
+    const opened = this.#open(backendName);
+    this.#systems.set(backendName, opened);
+    return opened;
   }
 
   async close(): Promise<void> {

@@ -36,30 +36,28 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
     tenant: QueueTenant,
     call: CallSignal | undefined,
     change: (state: NatsAccountState | null) => NatsAccountState | null,
-  ): Promise<{ accounts: NatsAccounts; accountId: string }> => {
+    andThen: (accounts: NatsAccounts, accountId: string) => Promise<void> = async () => {},
+  ): Promise<void> => {
     const system = await servers.system(tenant.backendName);
     const accounts = new NatsAccounts(system);
     const accountId = natsAccountId(tenant.objectName);
     const stored = await accounts.find(accountId);
     const next = change(stored?.state ?? null);
     call?.signal?.throwIfAborted();
-    if (next !== null) {
-      await accounts.push(accountId, tenant.objectName, natsAccountClaims(next));
-      await keepOnDisk(system.admin, accountId);
-    }
-    return { accounts, accountId };
+    if (next === null) return;
+    await accounts.push(accountId, tenant.objectName, natsAccountClaims(next));
+    await Promise.all([keepOnDisk(system.admin, accountId), andThen(accounts, accountId)]);
   };
-  const change = async (tenant: QueueTenant, call: CallSignal | undefined, next: (state: NatsAccountState) => NatsAccountState) => {
-    await update(tenant, call, (state) => {
+  const change = (tenant: QueueTenant, call: CallSignal | undefined, next: (state: NatsAccountState) => NatsAccountState) =>
+    update(tenant, call, (state) => {
       if (state === null) throw new ObjectMissing(`${tenant.objectName} is not on ${tenant.backendName}`);
       return next(state);
     });
-  };
 
   return {
     engine: 'nats',
     authMode: 'isolated',
-    capabilities: { storage: 'server', connections: 'server', readOnly: 'server' },
+    capabilities: { cut: 'server', storage: 'server', connections: 'server', readOnly: 'server' },
 
     async prepareServer(backendName) {
       const system = await servers.system(backendName);
@@ -75,17 +73,20 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
     detailsOf: ({ objectName }) => ({ account_id: natsAccountId(objectName), subject_prefix: '' }),
     mintSecrets: ({ objectName }, credential) => mintUser(objectName, credential),
 
-    async issueCredential({ credential, limits, ...tenant }, call) {
-      const { accounts, accountId } = await update(tenant, call, (state) => {
-        assertNewest(state, tenant.objectName, credential.version);
-        const open = { ...(state ?? newNatsAccount(limits)), limits, isCut: false };
-        return withCredential(open, credentialState(tenant.objectName, credential), null);
-      });
-      if (await accounts.hasJetStream(accountId)) return;
-      throw new ProviderUnavailable(
-        `${tenant.backendName} has no room for another account's streams: raise max_file_store of its jetstream`,
-      );
-    },
+    issueCredential: ({ credential, limits, ...tenant }, call) =>
+      update(
+        tenant,
+        call,
+        (state) => {
+          assertNewest(state, tenant.objectName, credential.version);
+          const open = { ...(state ?? newNatsAccount(limits)), limits, isCut: false };
+          return withCredential(open, credentialState(tenant.objectName, credential), null);
+        },
+        async (accounts, accountId) => {
+          if (await accounts.hasJetStream(accountId)) return;
+          throw new ProviderUnavailable(`${tenant.backendName} has no room for one more account: raise max_file_store of its jetstream`);
+        },
+      ),
     rotateCredential: ({ credential, limits, previousVersion, ...tenant }, call) =>
       change(tenant, call, (state) => {
         assertNewest(state, tenant.objectName, credential.version);
@@ -93,9 +94,7 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
       }),
     revokeCredential: ({ version, ...tenant }, call) => change(tenant, call, (state) => withoutCredential(state, version)),
 
-    cut: async (tenant, call) => {
-      await update(tenant, call, (state) => (state === null ? null : { ...state, isCut: true }));
-    },
+    cut: (tenant, call) => update(tenant, call, (state) => (state === null ? null : { ...state, isCut: true })),
     restore: (tenant, call) => change(tenant, call, (state) => ({ ...state, isCut: false })),
     applyLimits: ({ limits, ...tenant }, call) => change(tenant, call, (state) => ({ ...state, limits })),
     setReadOnly: ({ readOnly, ...tenant }, call) => change(tenant, call, (state) => ({ ...state, isReadOnly: readOnly })),
