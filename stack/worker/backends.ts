@@ -8,6 +8,7 @@ import type { ResourceKind } from '../../shared/resourcetype';
 const WATCH_INTERVAL_MS = 15_000;
 /** A server that hangs delays nobody's start: it is ready when it answers. */
 const FIRST_LOOK_MS = 8_000;
+const ANSWER_WITHIN_MS = 20_000;
 
 export interface BackendWatch {
   stop: () => void;
@@ -80,6 +81,12 @@ export async function watchBackends(dependencies: BackendWatchDependencies): Pro
   return { stop: () => clearInterval(timer) };
 }
 
+/** One that hangs must not keep the others, or the host itself, from being looked at. */
+async function tooLate(): Promise<never> {
+  await sleep(ANSWER_WITHIN_MS, undefined, { ref: false });
+  throw new Error(`did not answer within ${ANSWER_WITHIN_MS / 1000} s`);
+}
+
 async function lookAt(dependencies: BackendWatchDependencies, config: BackendConfig): Promise<void> {
   const { pool, logger, kinds } = dependencies;
   let serverVersion: string | null = null;
@@ -87,8 +94,8 @@ async function lookAt(dependencies: BackendWatchDependencies, config: BackendCon
   try {
     const kind = kinds.get(config.kind);
     if (kind === undefined) throw new Error(`this process has no ${config.kind}`);
-    await kind.prepareServer(config.name);
-    serverVersion = await kind.serverVersion(config.name);
+    const prepared = kind.prepareServer(config.name).then(() => kind.serverVersion(config.name));
+    serverVersion = await Promise.race([prepared, tooLate()]);
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
