@@ -17,7 +17,11 @@ const queueCredentials = z.object({
 
 export const CONNECTION_SHAPES = {
   postgres: { connection_url },
-  vector: { connection_url, extension: z.literal('pgvector'), dimensions: z.int().optional() },
+  vector: {
+    connection_url,
+    extension: z.literal('pgvector'),
+    dimensions: z.int().nullable().meta({ description: 'Of the example table; null without one.' }),
+  },
   redis: { connection_url, key_prefix: z.string().meta({ description: 'Keys must begin with it; empty on a server of one’s own.' }) },
   mongodb: { connection_url },
   queue: {
