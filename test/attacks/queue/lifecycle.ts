@@ -4,8 +4,8 @@ import { type NatsConnection, PermissionViolationError } from '@nats-io/transpor
 import type { Attack } from '../attack';
 import { isEnded, mustNotLogIn, mustReject, NO, type Outcome, STREAM, type Tenant, tenantOf, type World } from './world';
 
-/** Whoever is cut is told by the limit of no connection, or hung up on before that was said. */
-const NO_ENTRY = /Authorization Violation|maximum account active connections|ECONNRESET|EPIPE|closed/i;
+/** Whoever is cut meets the limit of no connection. */
+const NO_ENTRY = new RegExp(`${NO.login.source}|${NO.connection.source}`, 'i');
 
 export function lifecycleAttacks(world: World): Attack[] {
   const { backend } = world.harness;
@@ -59,6 +59,13 @@ export function lifecycleAttacks(world: World): Attack[] {
     attack('deleted, with a connection held open', async (tenant) => {
       await backend.deprovision(tenant.request);
       return out(tenant.connection, again(tenant));
+    }),
+    attack('deleted, after it sealed its stream and denied deletes', async (tenant) => {
+      await tenant.streams.add({ name: 'denies', subjects: ['denies'], max_bytes: 65_536, deny_delete: true, deny_purge: true });
+      await tenant.streams.update(STREAM, { sealed: true });
+      await backend.deprovision(tenant.request);
+      const [left] = await world.harness.filesOf(tenant.accountId);
+      return left === undefined ? 'refused' : { breached: `left on disk: ${left}` };
     }),
     attack('deleted, while it makes streams without pause', (tenant) => leavesNothing(world, tenant)),
     attack('deleted and made again under the same name: the old messages', async (tenant) => {

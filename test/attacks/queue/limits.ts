@@ -41,6 +41,13 @@ function streams(attack: MakeAttack): Attack[] {
       await own.add(stream('grows', MB));
       return mustReject(own.update('grows', { max_bytes: 64 * MB }), NO.limit, 'it grew');
     }),
+    attack('a stream restored from a made-up snapshot, larger than the plan', async ({ connection }) => {
+      const config = { ...stream('restored', 64 * MB), retention: 'limits', storage: 'file', num_replicas: 1, discard: 'old' };
+      const state = { messages: 0, bytes: 0, first_seq: 0, last_seq: 0, consumer_count: 0 };
+      const answer = await connection.request('$JS.API.STREAM.RESTORE.restored', JSON.stringify({ config, state }), TIMEOUT);
+      const { error } = answer.json<{ error?: { description: string } }>();
+      return error && NO.limit.test(error.description) ? 'refused' : { breached: answer.string() };
+    }),
     attack('a stream in memory', ({ streams: own }) =>
       mustReject(own.add({ ...stream('memory', 1024), storage: StorageType.Memory }), NO.limit, 'it was made'),
     ),
@@ -77,7 +84,7 @@ function traffic(world: World, attack: MakeAttack): Attack[] {
         for (let index = 0; index < 9; index += 1) open.push(await world.harness.connect(request));
         return await mustReject(
           world.harness.connect(request).then((connection) => open.push(connection)),
-          NO.limit,
+          NO.connection,
           'the eleventh was let in',
         );
       } finally {

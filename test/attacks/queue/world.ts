@@ -71,6 +71,8 @@ export const NO = {
   login: /Authorization Violation|authentication revoked/i,
   limit: /exceed|maximum|insufficient|to have max bytes/i,
   closed: /closed connection/,
+  /** Told by the limit of connections, or hung up on before that was read. */
+  connection: /maximum account active connections|ECONNRESET|EPIPE|closed/,
 } as const;
 
 /** What must be rejected, and how. `breached` says what it means that it was not. */
