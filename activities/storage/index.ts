@@ -18,7 +18,7 @@ import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured } from '../
 import { toStorageError } from './errors';
 import { listObjects, measureObjects } from './inventory';
 import { issuedKeyOf, secretsOf } from './issued';
-import { deleteBucket, emptyPrefix, ensureBucket } from './objects';
+import { deleteBucket, emptyPrefix, ensureBucket, removeFolders } from './objects';
 import { type Store, Stores, versionOf } from './stores';
 
 export interface StorageDependencies extends KindDependencies {
@@ -111,6 +111,7 @@ class StorageRoom {
       await store.provider.setAccess(places.own, { cut: true, readOnly: false }, locked);
       await deleteBucket(store.s3, places.own.bucket, locked);
       await emptyPrefix(store.s3, places.shared.bucket, places.shared.prefix, locked);
+      await removeFolders(store.s3, places.shared.bucket, places.shared.prefix, locked);
       await store.provider.revokeAll(objectName, locked);
       return true;
     });

@@ -3,6 +3,7 @@ import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
   DeleteBucketCommand,
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
@@ -74,6 +75,20 @@ export async function emptyPrefix(s3: S3Client, bucket: string, prefix: string, 
     const objects = await firstVersions(s3, bucket, prefix, options);
     if (objects.length > 0) await deleteObjects(s3, bucket, objects, options);
     if (found + objects.length === 0) return;
+  }
+}
+
+/** Some stores keep the folders of keys that are gone. From the deepest up; on the others there is nothing to find. */
+export async function removeFolders(s3: S3Client, bucket: string, folder: string, options: CallOptions): Promise<void> {
+  const pending = [folder];
+  const found: string[] = [];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    found.push(next);
+    pending.push(...(await listPrefixes(s3, bucket, next, options)));
+  }
+  // A folder is found before what is in it.
+  for (const Key of found.reverse()) {
+    await absentOr(() => s3.send(new DeleteObjectCommand({ Bucket: bucket, Key }), abort(options)), 'NoSuchKey', 'NoSuchBucket');
   }
 }
 

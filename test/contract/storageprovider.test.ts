@@ -1,0 +1,21 @@
+import { describe, jest, test } from '@jest/globals';
+import { canHaveSeaweedfs, type SeaweedfsServer, startSeaweedfs } from '../harness/seaweedfs';
+import { startStorageHarness } from './storage-harness';
+import { describeStorageProvider } from './storageprovider.contract';
+
+jest.setTimeout(60_000);
+
+if (canHaveSeaweedfs()) {
+  let starting: Promise<SeaweedfsServer> | undefined;
+  const server = () => {
+    starting ??= startSeaweedfs();
+    return starting;
+  };
+  describeStorageProvider({
+    name: 'seaweedfs',
+    open: async (mode) => startStorageHarness(await server(), mode),
+    close: async () => await (await server()).stop(),
+  });
+} else {
+  describe('storage providers', () => test.skip('skipped: no server', () => {}));
+}
