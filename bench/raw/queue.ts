@@ -24,7 +24,7 @@ export async function rawNats({ adminUrl }: RawContext): Promise<RawKind> {
       const answer = await system.request('$SYS.REQ.CLAIMS.UPDATE', signed, { timeout: 5_000 });
       if (answer.json<{ data?: { code: number } }>().data?.code !== 200) throw new Error(`the server answered ${answer.string()}`);
       const tenant = Nkey.random('user');
-      const jwt = await encodeUser('bench', tenant.getPublicKey(), account, USER);
+      const jwt = await encodeUser('bench', tenant.getPublicKey(), account.getPublicKey(), USER, { signer: signing });
       const creds_file = new TextDecoder().decode(fmtCreds(jwt, tenant));
       const session = await DRIVERS.queue.open({ connection_url: server, credentials: { creds_file } } as Granted);
       await session.ping();
