@@ -17,6 +17,7 @@ import { abort, absentOr, type CallOptions, isStoreError } from '../../shared/st
 
 /** What S3 takes and gives in one call. */
 const PAGE = 1000;
+const STUCK_AFTER = 5;
 
 export async function ensureBucket(s3: S3Client, bucket: string, options: CallOptions): Promise<void> {
   try {
@@ -64,6 +65,8 @@ async function* uploads(s3: S3Client, bucket: string, prefix: string, options: C
 
 /** Until nothing is there: uploads, every version, delete markers. What is added meanwhile is taken too. */
 export async function emptyPrefix(s3: S3Client, bucket: string, prefix: string, options: CallOptions): Promise<void> {
+  let former = '';
+  let unchanged = 0;
   for (;;) {
     let found = 0;
     for await (const { key, uploadId } of uploads(s3, bucket, prefix, options)) {
@@ -75,6 +78,10 @@ export async function emptyPrefix(s3: S3Client, bucket: string, prefix: string, 
     const objects = await firstVersions(s3, bucket, prefix, options);
     if (objects.length > 0) await deleteObjects(s3, bucket, objects, options);
     if (found + objects.length === 0) return;
+    const seen = JSON.stringify(objects);
+    unchanged = seen === former ? unchanged + 1 : 0;
+    former = seen;
+    if (unchanged === STUCK_AFTER) throw new Error(`the store says that it deletes objects of ${bucket}, and shows them still`);
   }
 }
 
