@@ -106,6 +106,9 @@ export class Stack {
   #supervisor: ChildProcess | undefined;
   #output = { stdout: '', stderr: '' };
 
+  /** @param settings more of the environment, such as LEASEHOLD_KINDS */
+  constructor(private readonly settings: Readonly<Record<string, string>> = {}) {}
+
   get baseUrl(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -116,7 +119,14 @@ export class Stack {
 
   get env(): NodeJS.ProcessEnv {
     const plans = join(this.home, 'test-plans.yaml');
-    return { ...process.env, LEASEHOLD_HOME: this.home, LEASEHOLD_CACHE: CACHE, LEASEHOLD_PLANS: plans, PORT: String(this.port) };
+    return {
+      ...process.env,
+      LEASEHOLD_HOME: this.home,
+      LEASEHOLD_CACHE: CACHE,
+      LEASEHOLD_PLANS: plans,
+      PORT: String(this.port),
+      ...this.settings,
+    };
   }
 
   get secrets(): Secrets {
@@ -177,9 +187,13 @@ export class Stack {
 
   /** kill -9 */
   killHard(name: string): void {
+    this.signal(name, 'SIGKILL');
+  }
+
+  signal(name: string, signal: NodeJS.Signals): void {
     const pid = this.#pidOf(name);
     if (pid === undefined) throw new Error(`${name} does not run`);
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   }
 
   /** Whatever a failed test left is ended by force; then the data goes, as `reset` does it. */
