@@ -33,12 +33,6 @@ export class MinuteBudget {
     return this.#decision(window, nowMs);
   }
 
-  /** Whether anything is left, without taking of it. */
-  isSpent(key: string): boolean {
-    const window = this.#windows.get(key);
-    return window !== undefined && this.#now() - window.startedAtMs < WINDOW_MS && window.used >= this.#limit;
-  }
-
   #decision(window: { startedAtMs: number; used: number }, nowMs: number): BudgetDecision {
     return {
       allowed: window.used <= this.#limit,

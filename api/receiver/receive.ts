@@ -10,7 +10,7 @@ const TARGET = /^\/webhook\/receive\/([A-Za-z0-9_-]{16,128})(\/[^?]{0,1024})?(?:
 const BYTES_PER_MINUTE = 64 * 1024 * 1024;
 /** Bodies that are being read or stored for one inbox: a slow sender holds one of these places. */
 const MAX_AT_ONCE = 32;
-/** Tokens that open nothing, from one address: guessing is hopeless anyway, this keeps it cheap. */
+/** Tokens that open nothing, from one address: guessing is hopeless anyway, and told so. */
 const UNKNOWN_PER_MINUTE = 60;
 
 export interface ReceiveOptions {
@@ -81,12 +81,11 @@ export class Receive {
 
   /** Everything that can be told before the body is there. */
   async #admit(request: IncomingMessage, target: Target, answering: Answering): Promise<FoundInbox | Refusal> {
-    const address = request.socket.remoteAddress ?? '';
-    if (this.#unknownPerAddress.isSpent(address)) return rateLimited('60 unknown addresses', 60);
     const found = await this.#options.store.registry.find(target.token);
     if (found === null) {
-      this.#unknownPerAddress.take(address);
-      return UNKNOWN;
+      // Behind a proxy all senders have one address, so whoever knows a token is never made to wait for those who guess.
+      const guesses = this.#unknownPerAddress.take(request.socket.remoteAddress ?? '');
+      return guesses.allowed ? UNKNOWN : rateLimited(`${guesses.limit} unknown addresses`, guesses.resetSeconds);
     }
     if (found === 'retired' || !found.open) return INACTIVE;
     const rate = this.#perInbox.take(found.objectName);

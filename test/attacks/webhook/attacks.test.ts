@@ -1,0 +1,4 @@
+import { describeAttacks } from '../suite';
+import { webhookAttacks } from './attacks';
+
+describeAttacks(webhookAttacks, { atLeast: 100 });
