@@ -8,7 +8,7 @@ import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { tenantsAdminUrl } from '../harness/servers';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
-type DatabaseBackend = KindBackend & Pick<PostgresBackend, 'probeIsolation'>;
+export type DatabaseBackend = KindBackend & Pick<PostgresBackend, 'probeIsolation'>;
 
 export interface PostgresHarness<Backend extends DatabaseBackend = PostgresBackend> extends BackendHarness {
   backend: Backend;
