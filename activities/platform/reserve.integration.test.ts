@@ -274,3 +274,50 @@ describe('a row that is there already', () => {
     expect(await count('resource_events WHERE resource_id = $1', request.spec.resourceId)).toBe(1);
   });
 });
+
+describe('hosts', () => {
+  const addHost = async (name: string, checked = 'now()') => {
+    await database.pool.query(
+      `INSERT INTO hosts (name, region, address, first_port, last_port, ready, checked_at) VALUES ($1, 'here', '127.0.0.1', 42000, 42999, true, ${checked})`,
+      [name],
+    );
+    await database.pool.query(
+      `INSERT INTO backends (name, kind, region, capacity, ready, host_name, server_version) VALUES ($1, 'redis', 'here', 10000, true, $2, '7')`,
+      [`redis-${name}`, name],
+    );
+  };
+  const place = async (count: number) => {
+    const answers = await Promise.all(Array.from({ length: count }, () => reserve(requestFor({ kind: 'redis' }))));
+    const hosts = answers.map((answer) => (answer.outcome === 'created' ? answer.row.hostName : answer.outcome));
+    return Object.fromEntries([...new Set(hosts)].sort().map((host) => [host, hosts.filter((name) => name === host).length]));
+  };
+
+  it('are filled side by side, and one that is drained or has fallen silent takes nothing new', async () => {
+    await addHost('a');
+    await addHost('b');
+    for (let round = 0; round < 5; round += 1) await place(1).then(() => place(1));
+    const { rows } = await database.pool.query<{ held: number }>(
+      `SELECT count(*) AS held FROM resources WHERE kind = 'redis' GROUP BY host_name ORDER BY 1`,
+    );
+    expect(rows.map(({ held }) => Number(held))).toEqual([5, 5]);
+    await database.pool.query(`UPDATE hosts SET drained = true WHERE name = 'a'`);
+    expect(await place(4)).toEqual({ b: 4 });
+    await database.pool.query(`UPDATE hosts SET drained = false, checked_at = now() - interval '5 minutes' WHERE name = 'a'`);
+    expect(await place(4)).toEqual({ b: 4 });
+    await database.pool.query(`UPDATE hosts SET checked_at = now() WHERE name = 'a'`);
+    expect(await place(1)).toEqual({ a: 1 });
+    await database.pool.query(`UPDATE hosts SET drained = true`);
+    expect((await reserve(requestFor({ kind: 'redis' }))).outcome).toBe('rejected');
+  });
+
+  it('give the row the host whose worker shall act on it, and the options that were asked for', async () => {
+    await database.pool.query(`UPDATE hosts SET drained = false, checked_at = now()`);
+    const request = requestFor({ kind: 'redis', options: { dimensions: 3 } });
+    const answer = await reserve(request);
+    expect(answer).toMatchObject({ outcome: 'created', row: { options: { dimensions: 3 } } });
+    expect(await rowOf(database, request.spec.resourceId)).toMatchObject({
+      host_name: expect.stringMatching(/^[ab]$/),
+      options: { dimensions: 3 },
+    });
+  });
+});
