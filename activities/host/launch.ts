@@ -110,5 +110,6 @@ export function systemFolders(): string[] {
   const links = ['/bin', '/sbin', '/lib', '/lib64', '/lib32', '/libx32'].filter(existsSync).flatMap((path) => {
     return lstatSync(path).isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : ['--ro-bind', path, path];
   });
-  return ['--ro-bind', '/usr', '/usr', ...links, '--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'];
+  const libraries = ['--perms', '0755', '--dir', '/etc', '--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'];
+  return ['--ro-bind', '/usr', '/usr', ...links, ...libraries];
 }

@@ -57,6 +57,8 @@ export class HostRecords {
       await mkdir(path, { recursive: true });
       await chmod(path, this.#isRoot ? mode : PRIVATE);
     }
+    // Of a writer that was killed.
+    for (const name of await namesIn(join(this.#root, 'state'))) if (name.endsWith('.tmp')) await rm(join(this.#root, 'state', name));
   }
 
   /** Made once; every object's own secrets follow from it. */
