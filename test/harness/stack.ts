@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, type QueryResultRow } from 'pg';
 import { parseDocument } from 'yaml';
+import { inventory } from '../../bench/inventory';
+import { backendsWithOwnPorts, environmentOf } from '../../bench/stack';
 import { findFreePort } from '../../stack/ports';
 import { isRunning, type ProcessIdentity } from '../../stack/process-identity';
 import type { Secrets } from '../../stack/secrets';
@@ -107,7 +109,7 @@ export class Stack {
   #output = { stdout: '', stderr: '' };
 
   /** @param settings more of the environment, such as LEASEHOLD_KINDS */
-  constructor(private readonly settings: Readonly<Record<string, string>> = {}) {}
+  constructor(readonly settings: Record<string, string> = {}) {}
 
   get baseUrl(): string {
     return `http://127.0.0.1:${this.port}`;
@@ -118,15 +120,37 @@ export class Stack {
   }
 
   get env(): NodeJS.ProcessEnv {
-    const plans = join(this.home, 'test-plans.yaml');
     return {
       ...process.env,
       LEASEHOLD_HOME: this.home,
       LEASEHOLD_CACHE: CACHE,
-      LEASEHOLD_PLANS: plans,
+      LEASEHOLD_PLANS: join(this.home, 'test-plans.yaml'),
+      LEASEHOLD_BACKENDS: this.backendsFile,
       PORT: String(this.port),
       ...this.settings,
     };
+  }
+
+  get backendsFile(): string {
+    return join(this.home, 'test-backends.yaml');
+  }
+
+  /** Of the servers behind it, as the worker is given them. */
+  adminUrl(variable: string): string | undefined {
+    const worker = this.#pidOf('worker');
+    return worker === undefined ? undefined : environmentOf(worker).get(variable);
+  }
+
+  /** What is left on its servers of this installation, by server. */
+  inventory(): Promise<Map<string, string[]>> {
+    const password = encodeURIComponent(this.secrets.postgresTenantsAdmin);
+    return inventory({
+      home: this.home,
+      backendsFile: this.backendsFile,
+      installationId: this.secrets.installationId,
+      tenantsAdminUrl: `postgres://leasehold_admin:${password}@127.0.0.1:${this.ports['postgres-tenants']}/postgres`,
+      adminUrl: (variable) => this.adminUrl(variable),
+    });
   }
 
   get secrets(): Secrets {
@@ -147,6 +171,7 @@ export class Stack {
     if (this.port === 0) {
       this.port = await findFreePort();
       writeSecondsPlans(join(this.home, 'test-plans.yaml'));
+      writeFileSync(this.backendsFile, backendsWithOwnPorts({ secondHost: this.options.secondHost }));
     }
     const began = Date.now();
     const child = spawn(process.execPath, [SCRIPT, 'start'], { cwd: ROOT, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
