@@ -106,8 +106,8 @@ async function answering(kind: ResourceKind, all: Granted[]): Promise<number> {
   return count;
 }
 
-function hostDirectories({ dir, home }: BenchStack): string[] {
-  return loadBackends(join(dir, 'backends.yaml')).hosts.map(({ name }) => join(home, 'hosts', name));
+function hostDirectories({ backendsFile, home }: BenchStack): string[] {
+  return loadBackends(backendsFile).hosts.map(({ name }) => join(home, 'hosts', name));
 }
 
 function natsKb({ home }: BenchStack): number {

@@ -6,11 +6,20 @@ import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/cli
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type BackendConfig, loadBackends } from '../shared/plans';
-import type { BenchStack } from './stack';
+
+/** A stack of this machine, as far as its servers are looked at. */
+export interface Looked {
+  home: string;
+  backendsFile: string;
+  installationId: string;
+  tenantsAdminUrl: string;
+  /** What the worker is given under that name. */
+  adminUrl: (variable: string) => string | undefined;
+}
 
 /** By backend; every name with what it is, e.g. `database lh…`. */
-export async function inventory(stack: BenchStack): Promise<Map<string, string[]>> {
-  const { hosts, backends } = loadBackends(join(stack.dir, 'backends.yaml'));
+export async function inventory(stack: Looked): Promise<Map<string, string[]>> {
+  const { hosts, backends } = loadBackends(stack.backendsFile);
   const prefix = `lh${stack.installationId}_`;
   const found = new Map<string, string[]>();
   for (const { name } of hosts) found.set(`host ${name}`, onHost(stack, name, prefix));
@@ -27,7 +36,7 @@ interface Place {
   prefix: string;
 }
 
-async function onServer(stack: BenchStack, place: Place): Promise<string[]> {
+async function onServer(stack: Looked, place: Place): Promise<string[]> {
   switch (place.backend.kind) {
     case 'postgres':
     case 'vector':
@@ -63,7 +72,7 @@ function onPostgres({ url, prefix }: Place): Promise<string[]> {
 }
 
 /** Folders, what should run, and what does run. */
-function onHost({ home }: BenchStack, name: string, prefix: string): string[] {
+function onHost({ home }: Looked, name: string, prefix: string): string[] {
   const folder = join(home, 'hosts', name);
   const files = ['objects', 'config', 'private', 'state', 'run', 'logs'].flatMap((part) =>
     namesIn(join(folder, part))
@@ -91,7 +100,7 @@ function namesIn(folder: string): string[] {
 }
 
 /** Signed tokens of accounts by the name in them, and folders of their streams. */
-function onNats({ home }: BenchStack, { prefix }: Place): string[] {
+function onNats({ home }: Looked, { prefix }: Place): string[] {
   const accounts = namesIn(join(home, 'nats', 'accounts')).filter((file) => file.endsWith('.jwt'));
   const known = accounts.map((file) => {
     const [, claims = ''] = readFileSync(join(home, 'nats', 'accounts', file), 'utf8').split('.');
@@ -134,7 +143,7 @@ async function onStore({ url, prefix }: Place): Promise<string[]> {
   }
 }
 
-async function inInbox(stack: BenchStack, { prefix }: Place): Promise<string[]> {
+async function inInbox(stack: Looked, { prefix }: Place): Promise<string[]> {
   const inbox = stack.adminUrl('LEASEHOLD_INBOX_URL') ?? '';
   const database = new URL(inbox).pathname.slice(1);
   const made = await rows(stack.tenantsAdminUrl, 'SELECT datname AS name FROM pg_database WHERE datname = $1', [database]);

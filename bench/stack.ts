@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { packageRoot } from '../stack/paths';
 import { findFreePort } from '../stack/ports';
 import { postgresUrl } from '../stack/postgres';
@@ -22,6 +22,7 @@ const STOP_MS = 30_000;
 export interface BenchStack {
   dir: string;
   home: string;
+  backendsFile: string;
   installationId: string;
   apiKey: string;
   operatorKey: string;
@@ -94,6 +95,7 @@ export async function startBenchStack(options: { plans: string; env?: NodeJS.Pro
   return {
     dir,
     home,
+    backendsFile,
     installationId: secrets.installationId,
     apiKey: secrets.bootstrapApiKey,
     operatorKey: secrets.operatorKey,
@@ -121,15 +123,31 @@ export function productPlans(): string {
 
 const OWN_PORTS = 1_000;
 
-/** The product's backends, on hosts whose ports hardly meet those of another stack on this machine, and never the stack's own. */
-export function backendsWithOwnPorts(): string {
-  const file = parseDocument(readFileSync(join(packageRoot(), 'backends.yaml'), 'utf8'));
-  const hosts = file.get('hosts') as YAMLSeq<YAMLMap> | undefined;
-  for (const host of hosts?.items ?? []) {
-    const first = randomInt(10_000, 17_000);
-    host.set('ports', `${first}-${first + OWN_PORTS - 1}`);
+/**
+ * The product's backends, on hosts whose ports hardly meet those of another stack on this machine, and never the stack's own.
+ * `secondHost`: what runs on the first host can be placed on another one too.
+ */
+export function backendsWithOwnPorts(options: { secondHost?: string } = {}): string {
+  const file = parse(readFileSync(join(packageRoot(), 'backends.yaml'), 'utf8')) as BackendsYaml;
+  const first = randomInt(10_000, 16_000);
+  const [host] = file.hosts;
+  if (host !== undefined && options.secondHost !== undefined) {
+    file.hosts.push({ ...host, name: options.secondHost });
+    const there = file.backends.filter((backend) => backend.host === host.name);
+    file.backends.push(
+      ...there.map((backend) => ({ ...backend, name: `${backend.name}-${options.secondHost}`, host: options.secondHost })),
+    );
   }
-  return file.toString();
+  for (const [index, { name }] of file.hosts.entries()) {
+    const lowest = first + index * OWN_PORTS;
+    file.hosts[index] = { ...file.hosts[index], name, ports: `${lowest}-${lowest + OWN_PORTS - 1}` };
+  }
+  return stringify(file);
+}
+
+interface BackendsYaml {
+  hosts: { name: string; ports?: string }[];
+  backends: { name: string; host?: string }[];
 }
 
 const SERVERS_OF_THE_CALLER = /^LEASEHOLD_(TEMPORAL_BIN|REDIS_SERVER|\w+_BIN)$/;
@@ -140,7 +158,7 @@ function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /** Linux only; elsewhere it is empty. */
-function environmentOf(pid: number): Map<string, string> {
+export function environmentOf(pid: number): Map<string, string> {
   try {
     const pairs = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
     return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));

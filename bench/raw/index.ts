@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { loadBackends } from '../../shared/plans';
 import type { ResourceKind } from '../../shared/resourcetype';
 import type { BenchStack } from '../stack';
@@ -32,6 +31,6 @@ export async function rawKind(stack: BenchStack, kind: ResourceKind): Promise<Ra
 }
 
 function adminUrlOf(stack: BenchStack, kind: ResourceKind): string {
-  const backend = loadBackends(join(stack.dir, 'backends.yaml')).backends.find((candidate) => candidate.kind === kind);
+  const backend = loadBackends(stack.backendsFile).backends.find((candidate) => candidate.kind === kind);
   return stack.adminUrl(backend?.adminUrlEnv ?? '') ?? '';
 }

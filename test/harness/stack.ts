@@ -109,7 +109,10 @@ export class Stack {
   #output = { stdout: '', stderr: '' };
 
   /** @param settings more of the environment, such as LEASEHOLD_KINDS */
-  constructor(readonly settings: Record<string, string> = {}) {}
+  constructor(
+    readonly settings: Record<string, string> = {},
+    private readonly options: { secondHost?: string } = {},
+  ) {}
 
   get baseUrl(): string {
     return `http://127.0.0.1:${this.port}`;
