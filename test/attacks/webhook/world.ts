@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Express } from 'express';
 import request from 'supertest';
 import type { ProvisionRequest } from '../../../activities/backend';
+import type { ApiDeps } from '../../../api/deps';
 import { aRow, FakeStore, fakeApp, keyring } from '../../../api/testing/fakes';
 import { hashToken } from '../../../shared/crypto';
 import { createEgress, type EgressOptions } from '../../../shared/egress';
@@ -24,7 +25,7 @@ export interface World {
   /** What reached the canary, by path. */
   canaryHits: string[];
   canaryPort: number;
-  api(egress?: EgressOptions): Express;
+  api(egress?: EgressOptions, onAnswer?: ApiDeps['onAnswer']): Express;
   /** What an inbox holds, newest first, read behind the api's back. */
   held(tenant: Tenant): Promise<{ id: string; path: string; query: string; headers: Record<string, string> }[]>;
   tenant(): Promise<Tenant>;
@@ -76,8 +77,8 @@ export async function openWorld(): Promise<World> {
     rows,
     canaryHits,
     canaryPort: portOf(canary),
-    api: (egress = { ports: 'any' }) =>
-      fakeApp({ store: rows, inbox: harness.store, egress: createEgress({ timeoutMs: 2_000, ...egress }) }).app,
+    api: (egress = { ports: 'any' }, onAnswer) =>
+      fakeApp({ store: rows, inbox: harness.store, egress: createEgress({ timeoutMs: 2_000, ...egress }), onAnswer }).app,
     held: ({ request: { objectName } }) => harness.store.list(objectName, { before: null, limit: 200 }),
     tenant,
     async close() {
