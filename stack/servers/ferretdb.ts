@@ -3,11 +3,14 @@ import { dirname, join } from 'node:path';
 import { oneLine, StackError } from '../errors';
 import { onPath, run } from '../fetch/run';
 import { packageRoot } from '../paths';
+import { PATCH, patchFerretdb } from './ferretdb-patch';
 
 const VERSION = '1.24.0';
 const MODULE = 'github.com/FerretDB/FerretDB';
+/** As `versionOf` answers for what is built here. */
+const BUILT = `${VERSION}+${PATCH}`;
 const OLDEST_GO = [1, 22] as const;
-const REMEDY = 'give LEASEHOLD_FERRETDB_BIN (version 1.24), or LEASEHOLD_MONGODB_ADMIN_URL of a MongoDB server';
+const REMEDY = 'give LEASEHOLD_FERRETDB_BIN (built with our patch), or LEASEHOLD_MONGODB_ADMIN_URL of a MongoDB server';
 
 export interface FerretdbBinary {
   path: string;
@@ -26,7 +29,7 @@ interface FindOptions {
 }
 
 /**
- * FerretDB named by the environment, else one on PATH, else the cached one, else built once from its Go module: about two minutes.
+ * A FerretDB with our patch: named by the environment, else on PATH, else the cached one, else built once from its Go module: about two minutes.
  * @throws StackError with the remedy
  */
 export async function findFerretdb(options: FindOptions): Promise<FerretdbBinary> {
@@ -34,7 +37,10 @@ export async function findFerretdb(options: FindOptions): Promise<FerretdbBinary
     const version = await versionOf(options.binary);
     if (!version)
       throw new StackError(`LEASEHOLD_FERRETDB_BIN=${options.binary} does not run: point it at the ferretdb command, or unset it`);
-    if (!isFit(version)) throw new StackError(`LEASEHOLD_FERRETDB_BIN is version ${version}: 1.24 is needed`);
+    if (!isFit(version))
+      throw new StackError(
+        `LEASEHOLD_FERRETDB_BIN is FerretDB ${version}, which tenants could break out of: ${VERSION}+${PATCH} is needed`,
+      );
     return { path: options.binary, version };
   }
   for (const path of onPath('ferretdb')) {
@@ -46,14 +52,14 @@ export async function findFerretdb(options: FindOptions): Promise<FerretdbBinary
 
 /** Where a build ends up. */
 export function builtFerretdb(cacheDir: string): string {
-  return join(cacheDir, `ferretdb-${VERSION}-${process.platform}-${process.arch}`, 'ferretdb');
+  return join(cacheDir, `ferretdb-${BUILT}-${process.platform}-${process.arch}`, 'ferretdb');
 }
 
 /** What go.sum lists, and nothing else: Go refuses a module whose content is another. */
 async function buildFerretdb({ cacheDir, signal, onBuild }: FindOptions): Promise<FerretdbBinary> {
   const path = builtFerretdb(cacheDir);
   const folder = dirname(path);
-  if (existsSync(path) && (await versionOf(path)) === VERSION) return { path, version: VERSION };
+  if (existsSync(path) && (await versionOf(path)) === BUILT) return { path, version: BUILT };
   await assertGo(signal);
   onBuild?.(VERSION);
   const started = Date.now();
@@ -62,7 +68,7 @@ async function buildFerretdb({ cacheDir, signal, onBuild }: FindOptions): Promis
   try {
     const built = await build(work, signal);
     chmodSync(built, 0o755);
-    if ((await versionOf(built)) !== VERSION) throw new StackError(`the FerretDB that was built does not run here: ${REMEDY}`);
+    if ((await versionOf(built)) !== BUILT) throw new StackError(`the FerretDB that was built does not run here: ${REMEDY}`);
     renameSync(built, path);
   } catch (error) {
     signal?.throwIfAborted();
@@ -71,7 +77,7 @@ async function buildFerretdb({ cacheDir, signal, onBuild }: FindOptions): Promis
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
-  return { path, version: VERSION, builtSeconds: (Date.now() - started) / 1000 };
+  return { path, version: BUILT, builtSeconds: (Date.now() - started) / 1000 };
 }
 
 async function build(work: string, signal?: AbortSignal): Promise<string> {
@@ -80,6 +86,7 @@ async function build(work: string, signal?: AbortSignal): Promise<string> {
   const env = { ...process.env, GOFLAGS: '', GOWORK: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
   const go = (...args: string[]) => run('go', args, { cwd: work, env, signal });
   await go('mod', 'vendor');
+  patchFerretdb(source, join(work, 'vendor', MODULE));
   // FerretDB reads its own version from a file that releases have and modules lack, and panics without it.
   writeFileSync(join(work, 'vendor', MODULE, 'build', 'version', 'version.txt'), `v${VERSION}\n`);
   await go('build', '-mod=vendor', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', 'ferretdb', `${MODULE}/cmd/ferretdb`);
@@ -96,10 +103,12 @@ async function assertGo(signal?: AbortSignal): Promise<void> {
 }
 
 function isFit(version: string): boolean {
-  return version.startsWith('1.24.');
+  return version === BUILT;
 }
 
 async function versionOf(path: string): Promise<string | undefined> {
   const output = await run(path, ['--version'], { env: {} }).catch(() => '');
-  return /^version: v?(\d+\.\d+\.\d+)/m.exec(output)?.[1];
+  const version = /^version: v?(\d+\.\d+\.\d+)/m.exec(output)?.[1];
+  const patch = /^package: (leasehold-\d+)$/m.exec(output)?.[1];
+  return version && patch ? `${version}+${patch}` : version;
 }

@@ -2,30 +2,23 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { onPath } from '../../stack/fetch/run';
+import { builtFerretdb } from '../../stack/servers/ferretdb';
 import { tenantsAdminUrl } from '../harness/servers';
 import { describeBackendContract } from './backend.contract';
 import { type MongodbHarness, startMongodbHarness } from './mongodb-harness';
 
 jest.setTimeout(60_000);
 
-// FerretDB has no limit of connections that counts by tenant; see docs/kinds/mongodb.md.
-const FEATURES = { connectionLimit: false };
-const SQLITE = { limits: { storageMb: 5 }, firstUid: 710_000 };
+// Without a Postgres all is in SQLite. Another page cap is a restart, so the contract's limits name none.
+const SQLITE = { limits: {}, firstUid: 710_000 };
 const IN_POSTGRES = { limits: { storageMb: 100 }, firstUid: 712_000 };
 
 const cache = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
-const isThere =
-  process.env.LEASEHOLD_FERRETDB_BIN !== undefined ||
-  onPath('ferretdb').length > 0 ||
-  existsSync(join(cache, `ferretdb-1.24.0-${process.platform}-${process.arch}`, 'ferretdb'));
+const isThere = process.env.LEASEHOLD_FERRETDB_BIN !== undefined || onPath('ferretdb').length > 0 || existsSync(builtFerretdb(cache));
 
 if (isThere) {
-  describeBackendContract('FerretDB on SQLite', () => startMongodbHarness(SQLITE), FEATURES);
-  describeBackendContract(
-    'FerretDB on Postgres',
-    () => startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() }),
-    FEATURES,
-  );
+  describeBackendContract('FerretDB on SQLite', () => startMongodbHarness(SQLITE));
+  describeBackendContract('FerretDB on Postgres', () => startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() }));
 } else {
   test.skip('FerretDB keeps the backend contract (skipped: no server; npm start builds it where Go is)', () => undefined);
 }
@@ -123,6 +116,21 @@ if (isThere) {
     expect(await again.read()).toEqual(['kept']);
     await again.close();
     await harness.backend.deprovision(request);
+  });
+
+  test('operations a minute are counted, and the limit can be raised', async () => {
+    const request = sqlite.request({ storageMb: 5, opsPerMinute: 30 });
+    await sqlite.backend.provision(request);
+    const client = sqlite.client(request);
+    const count = async (times: number) => {
+      for (let n = 0; n < times; n += 1) await client.db().collection('c').countDocuments();
+    };
+    await expect(count(40)).rejects.toThrow('too many operations: the plan allows 30 a minute');
+    await sqlite.backend.applyLimits({ ...request, limits: { storageMb: 5, opsPerMinute: 100_000 } });
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await count(40);
+    await client.close();
+    await sqlite.backend.deprovision(request);
   });
 
   test('what a tenant keeps is measured', async () => {

@@ -4,14 +4,16 @@ import { promisify } from 'node:util';
 import { ProviderMisconfigured } from '../../errors';
 
 const run = promisify(execFile);
-/** 2.x needs an extension of Postgres that is not here; before 1.24 there is no SCRAM. */
-const FIT = /^version: v?1\.24\./m;
+/** 2.x needs an extension of Postgres that is not here; before 1.24 there is no SCRAM; without our patch tenants break out. */
+const FIT = [/^version: v?1\.24\./m, /^package: leasehold-\d+$/m];
 const checked = new Map<string, Promise<string>>();
 
 /** Asked once for each program and process. */
 export function prepareBinary(binary: string | null): Promise<string> {
   if (binary === null)
-    throw new ProviderMisconfigured('there is no FerretDB: install Go 1.22 or newer, or give LEASEHOLD_FERRETDB_BIN (version 1.24)');
+    throw new ProviderMisconfigured(
+      'there is no FerretDB: install Go 1.22 or newer, or give LEASEHOLD_FERRETDB_BIN (built with our patch)',
+    );
   const known = checked.get(binary);
   if (known) return known;
   const check = checkBinary(binary).catch((error: unknown) => {
@@ -29,6 +31,7 @@ async function checkBinary(binary: string): Promise<string> {
       throw new ProviderMisconfigured(`${binary} does not run (${error.message.split('\n')[0]}): give LEASEHOLD_FERRETDB_BIN`);
     },
   );
-  if (!FIT.test(output)) throw new ProviderMisconfigured(`${binary} is not FerretDB 1.24: give LEASEHOLD_FERRETDB_BIN`);
+  if (!FIT.every((pattern) => pattern.test(output)))
+    throw new ProviderMisconfigured(`${binary} is not FerretDB 1.24 with our patch: unset LEASEHOLD_FERRETDB_BIN, and it is built`);
   return binary;
 }

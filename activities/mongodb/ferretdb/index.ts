@@ -56,7 +56,7 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
   const verb =
     <Request extends ProvisionRequest>(run: (call: Call<Request>) => Promise<void>) =>
     async (request: Request, options: CallOptions = {}): Promise<void> => {
-      const { objectName, resourceId, limits } = request;
+      const { objectName, resourceId } = request;
       assertOwnName(objectName, prefix);
       await guarded(options, (lock) =>
         nameLock(objectName, async (lost) => {
@@ -64,7 +64,7 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
           const signal = lock(lost);
           const { host, storage, binary } = config;
           const parts = { host, storage, findBinary: () => prepareBinary(binary), readCredential: dependencies.readCredential };
-          const object = { resourceId, objectName, limits, signal };
+          const object = { resourceId, objectName, signal };
           await run({ request, config, parts, object, state: await readState(host, objectName) });
         }),
       );
@@ -140,8 +140,8 @@ async function provision({ fence, connections }: FerretdbDependencies, call: Cal
   await host.directoryOf(objectName);
   const port = await host.portFor(objectName);
   if (engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(request.limits) + 2, signal });
-  const before = call.state ?? { engine, versions: [], cut: false, readOnly: false, rebuilding: false };
-  const state = await writeState(host, objectName, { ...before, cut: false });
+  const before = call.state ?? { engine, versions: [], readOnly: false, rebuilding: false };
+  const state = await writeState(host, objectName, { ...before, limits: request.limits, cut: false });
   await runPublic(parts, object, state);
   if (!state.versions.includes(version)) {
     try {
@@ -218,9 +218,10 @@ async function setReadOnly(call: Call<ReadOnlyRequest>): Promise<void> {
 
 /** A cut object gets its new limits when it is started again. */
 async function applyLimits(call: Call<ProvisionRequest>): Promise<void> {
-  const state = existing(call);
-  const { storage } = call.config;
-  const { objectName, limits, signal } = call.object;
+  const { host, storage } = call.config;
+  const { objectName, signal } = call.object;
+  const { limits } = call.request;
+  const state = await writeState(host, objectName, { ...existing(call), limits });
   if (state.engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(limits) + 2, signal });
   await settle(call.parts, call.object, state);
 }

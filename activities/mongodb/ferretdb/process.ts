@@ -1,7 +1,6 @@
 // One resource's process: starts it as its state says, and changes who may log in.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ResourceLimits } from '../../../shared/resourcetype';
 import type { CredentialReader } from '../../backend';
 import { ProviderMisconfigured } from '../../errors';
 import type { ProcessHost } from '../../host/types';
@@ -9,7 +8,7 @@ import { waitForPort } from '../client';
 import { userName } from '../names';
 import type { DocumentStorage } from './postgres-storage';
 import { PRIVATE_ADDRESS, processSpec, USERS_DATABASE } from './spec';
-import { type FerretdbState, writeState } from './state';
+import { type FerretdbState, writeProcessLimits, writeState } from './state';
 import { platformLogin, putUsers, type TenantUser } from './users';
 
 export interface ProcessParts {
@@ -24,7 +23,6 @@ export interface ProcessParts {
 export interface ProcessObject {
   resourceId: string;
   objectName: string;
-  limits: ResourceLimits;
   signal?: AbortSignal;
 }
 
@@ -101,7 +99,7 @@ function platformPassword(host: ProcessHost, objectName: string): string {
 
 async function run(parts: ProcessParts, object: ProcessObject, state: FerretdbState, mode: 'public' | 'private'): Promise<number> {
   const { host, storage } = parts;
-  const { objectName, limits, signal } = object;
+  const { objectName, signal } = object;
   const directory = await host.directoryOf(objectName);
   const port = await host.portFor(objectName);
   const binary = await parts.findBinary();
@@ -113,7 +111,7 @@ async function run(parts: ProcessParts, object: ProcessObject, state: FerretdbSt
       directory,
       bindAddress: host.bindAddress,
       port,
-      limits,
+      limitsFile: await writeProcessLimits(host, objectName, state.limits),
       state,
       mode,
       platformPassword: platformPassword(host, objectName),

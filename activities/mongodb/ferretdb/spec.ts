@@ -40,8 +40,9 @@ export interface SpecInput {
   directory: string;
   bindAddress: string;
   port: number;
-  limits: ResourceLimits;
-  state: Pick<FerretdbState, 'engine' | 'readOnly'>;
+  state: Pick<FerretdbState, 'engine' | 'readOnly' | 'limits'>;
+  /** From `writeProcessLimits`. */
+  limitsFile: string;
   /** `private` = out of its tenant's reach, and writable whatever the state says. */
   mode: 'public' | 'private';
   platformPassword: string;
@@ -56,8 +57,8 @@ export function chooseEngine(limits: ResourceLimits, options: { sqliteMaxMb: num
 }
 
 export function processSpec(input: SpecInput): HostProcessSpec {
-  const { engine } = input.state;
-  const limits = ENGINE_LIMITS[engine];
+  const { engine, limits } = input.state;
+  const { memoryBytes, softMemoryMib, openFiles } = ENGINE_LIMITS[engine];
   const readOnly = input.state.readOnly && input.mode === 'public';
   const address = input.mode === 'public' ? input.bindAddress : PRIVATE_ADDRESS;
   return {
@@ -66,7 +67,7 @@ export function processSpec(input: SpecInput): HostProcessSpec {
     command: input.binary,
     args: [
       `--handler=${engine === 'sqlite' ? 'sqlite' : 'postgresql'}`,
-      ...(engine === 'sqlite' ? [`--sqlite-url=${sqliteUrl(input.directory, input.limits, readOnly)}`] : []),
+      ...(engine === 'sqlite' ? [`--sqlite-url=${sqliteUrl(input.directory, limits, readOnly)}`] : []),
       `--listen-addr=${address.includes(':') ? `[${address}]` : address}:${input.port}`,
       '--state-dir=-',
       '--debug-addr=-',
@@ -77,18 +78,20 @@ export function processSpec(input: SpecInput): HostProcessSpec {
     ],
     environment: {
       GOMAXPROCS: '1',
-      GOMEMLIMIT: `${limits.softMemoryMib}MiB`,
+      GOMEMLIMIT: `${softMemoryMib}MiB`,
       // Takes effect only where there is no users' database: a tenant that drops it locks itself out, never us.
       FERRETDB_SETUP_DATABASE: USERS_DATABASE,
       FERRETDB_SETUP_USERNAME: PLATFORM_USER,
       FERRETDB_SETUP_PASSWORD: input.platformPassword,
+      // The platform's own logins do not count.
+      ...(input.mode === 'public' ? { LEASEHOLD_LIMITS_FILE: input.limitsFile } : {}),
       ...(engine === 'postgres' ? { FERRETDB_POSTGRESQL_URL: processPostgresUrl(input, readOnly) } : {}),
     },
     port: input.port,
-    memoryLimitBytes: limits.memoryBytes,
+    memoryLimitBytes: memoryBytes,
     maxProcesses: THREADS,
-    maxOpenFiles: limits.openFiles,
-    maxFileBytes: engine === 'sqlite' ? largestFile(input.limits) : undefined,
+    maxOpenFiles: openFiles,
+    maxFileBytes: engine === 'sqlite' ? largestFile(limits) : undefined,
     stopGraceMs: STOP_GRACE_MS,
   };
 }
@@ -112,14 +115,13 @@ function sqliteUrl(directory: string, limits: ResourceLimits, readOnly: boolean)
   return `file:${encodeURI(directory)}/?${pragmas.map((pragma) => `_pragma=${pragma}`).join('&')}`;
 }
 
-/** Unfinished cursors hold a connection each, so there are twice as many as clients. */
-export function postgresConnections(limits: ResourceLimits): number {
-  const clients = limits.connections === undefined || limits.connections < 0 ? 10 : limits.connections;
-  return Math.min(20, Math.max(4, clients * 2));
+/** Unfinished cursors hold a connection each, so there are more than most clients; idle ones are let go. Few steps: each is a restart. */
+export function postgresConnections({ connections }: ResourceLimits): number {
+  return connections === undefined || connections < 0 || connections > 20 ? 50 : 20;
 }
 
 /** An idle process lets its connections go; nothing that a tenant sends can set a setting, so read-only is hard here. */
-function processPostgresUrl({ postgresUrl, limits }: SpecInput, readOnly: boolean): string {
+function processPostgresUrl({ postgresUrl, state: { limits } }: SpecInput, readOnly: boolean): string {
   if (postgresUrl === null) throw new Error('engine postgres without a url');
   const url = new URL(postgresUrl);
   url.searchParams.set('pool_max_conns', String(postgresConnections(limits)));

@@ -1,4 +1,5 @@
 // What is remembered of one FerretDB process: in a file that the process cannot change, since its tenant may change all that is inside it.
+import type { ResourceLimits } from '../../../shared/resourcetype';
 import type { ProcessHost } from '../../host/types';
 
 export type StorageEngine = 'sqlite' | 'postgres';
@@ -8,6 +9,8 @@ export interface FerretdbState {
   engine: StorageEngine;
   /** Credential versions that may log in, oldest first. */
   versions: readonly number[];
+  /** As they were last applied. */
+  limits: ResourceLimits;
   cut: boolean;
   readOnly: boolean;
   /** The users are being thrown away and made anew: until that is done, nothing is known of who can log in. */
@@ -24,4 +27,13 @@ export async function readState(host: ProcessHost, objectName: string): Promise<
 export async function writeState(host: ProcessHost, objectName: string, state: FerretdbState): Promise<FerretdbState> {
   await host.writeConfig(objectName, FILE, JSON.stringify(state));
   return state;
+}
+
+const LIMITS_FILE = 'limits.json';
+
+/** What the process itself enforces, and reads anew at every login: no restart is needed. Answers where it is. */
+export async function writeProcessLimits(host: ProcessHost, objectName: string, limits: ResourceLimits): Promise<string> {
+  const figure = (limit: number | undefined) => (limit === undefined || limit < 0 ? 0 : Math.max(1, limit));
+  const content = { connections: figure(limits.connections), opsPerMinute: figure(limits.opsPerMinute) };
+  return await host.writeConfig(objectName, LIMITS_FILE, JSON.stringify(content));
 }
