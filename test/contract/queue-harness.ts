@@ -13,7 +13,7 @@ import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { Nkey } from '../../shared/queueprovider';
 import { findFreePort } from '../../stack/ports';
 import type { ProcessIdentity } from '../../stack/process-identity';
-import { natsAdminUrl, natsDefinition } from '../../stack/servers/nats';
+import { type NatsOptions, natsAdminUrl, natsDefinition } from '../../stack/servers/nats';
 import { findNats } from '../../stack/servers/nats-binary';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
@@ -22,6 +22,8 @@ export interface NatsTestServer {
   adminUrl: string;
   /** Where streams are, one folder an account. */
   streamFolder: string;
+  /** As a tenant, with what was issued. */
+  logIn(issued: Readonly<Record<string, string>>): Promise<NatsConnection>;
   start(): Promise<void>;
   /** By SIGKILL: what was acknowledged must be there after `start`. */
   kill(): Promise<void>;
@@ -43,14 +45,14 @@ export interface QueueHarness extends BackendHarness {
 /** Found by global-setup; empty where there is none. */
 export const natsIsHere = (): boolean => (process.env.LEASEHOLD_TEST_NATS_BIN ?? '') !== '';
 
-export async function startNatsServer(): Promise<NatsTestServer> {
+export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'> = {}): Promise<NatsTestServer> {
   const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
   const { path: binary } = await findNats({ cacheDir, binary: process.env.LEASEHOLD_TEST_NATS_BIN });
   const home = mkdtempSync(join(tmpdir(), 'leasehold-nats-'));
   // The server runs as a user of its own when we are root.
   chmodSync(home, 0o711);
   const port = await findFreePort();
-  const definition = natsDefinition({ home, binary, port });
+  const definition = natsDefinition({ home, binary, port, ...options });
   let identity: ProcessIdentity | undefined;
   const stop = async (graceMs: number) => {
     if (identity) await definition.stop(identity, graceMs);
@@ -62,8 +64,10 @@ export async function startNatsServer(): Promise<NatsTestServer> {
     });
   };
   await start();
+  const url = `nats://127.0.0.1:${port}`;
   return {
-    url: `nats://127.0.0.1:${port}`,
+    url,
+    logIn: (issued) => connectWith(url, issued),
     adminUrl: natsAdminUrl({ home, port }),
     streamFolder: join(home, 'nats', 'store', 'jetstream'),
     start,
@@ -119,7 +123,7 @@ export async function startQueueHarness(): Promise<QueueHarness> {
  * Without reconnecting: a session that was ended must be seen to be. Signed with node:crypto, since the library's own authenticator takes
  * a tenth of a second of a busy machine; queueprovider.test.ts tries that one.
  */
-function connectWith(url: string, issued: Record<string, string>): Promise<NatsConnection> {
+function connectWith(url: string, issued: Readonly<Record<string, string>>): Promise<NatsConnection> {
   const { nats_jwt: jwt = '', nats_nkey: seed = '' } = issued;
   if (seed === '') return Promise.reject(new Error('nothing was issued'));
   return openConnection({ server: url, name: 'tenant', jwt, user: Nkey.fromSeed('user', seed) });

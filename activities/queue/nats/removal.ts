@@ -11,8 +11,6 @@ import { removeStreamFolder } from './disk';
 
 const LOOK_AGAIN_MS = 20;
 const MAX_LOOKS = 50;
-/** JetStream is off for the account: the server had no room for it. */
-const NOT_ENABLED_FOR_ACCOUNT = 10039;
 const STREAM_NOT_FOUND = 10059;
 
 export async function removeAccount(system: NatsSystem, objectName: string, call: CallSignal | undefined): Promise<void> {
@@ -47,6 +45,11 @@ async function emptyAccount({ system, accounts, accountId, objectName, state }: 
   const signer = Nkey.random('account');
   const user = Nkey.random('user');
   await accounts.push(accountId, objectName, natsRemovalClaims(state, signer.getPublicKey()));
+  if (!(await accounts.hasJetStream(accountId))) {
+    // The server had no room for the account, so there is no stream; but one whose JetStream is off as a whole may hold any.
+    if ((await accounts.jetStream({ accounts: false })).disabled) throw new ProviderUnavailable('JetStream is off on this server');
+    return;
+  }
   const jwt = await encodeUser('leasehold-removal', user, accountId, {}, { scopedUser: true, signer });
   const connection = await openConnection({ server: system.admin.server, name: 'leasehold-removal', jwt, user });
   const abort = () => void connection.close();
@@ -65,12 +68,7 @@ async function deleteStreams(connection: NatsConnection, objectName: string): Pr
   let quietLooks = 0;
   for (let look = 0; look < MAX_LOOKS; look += 1) {
     const names: string[] = [];
-    try {
-      for await (const name of manager.streams.names()) names.push(name);
-    } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === NOT_ENABLED_FOR_ACCOUNT) return;
-      throw error;
-    }
+    for await (const name of manager.streams.names()) names.push(name);
     for (const name of names) {
       await manager.streams.delete(name).catch((error: unknown) => {
         if (!(error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND)) throw error;

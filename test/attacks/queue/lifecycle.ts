@@ -62,7 +62,8 @@ export function lifecycleAttacks(world: World): Attack[] {
     }),
     attack('deleted, after it sealed its stream and denied deletes', async (tenant) => {
       await tenant.streams.add({ name: 'denies', subjects: ['denies'], max_bytes: 65_536, deny_delete: true, deny_purge: true });
-      await tenant.streams.update(STREAM, { sealed: true });
+      const sealed: Record<string, unknown> = { sealed: true };
+      await tenant.streams.update(STREAM, sealed);
       await backend.deprovision(tenant.request);
       const [left] = await world.harness.filesOf(tenant.accountId);
       return left === undefined ? 'refused' : { breached: `left on disk: ${left}` };
