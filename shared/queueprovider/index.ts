@@ -13,5 +13,5 @@ export {
   withCredential,
   withoutCredential,
 } from './nats-claims';
-export { encodePublicNkey, Nkey } from './nkey';
+export { Nkey } from './nkey';
 export type * from './types';
