@@ -59,7 +59,7 @@ export const AGENT_ACTIONS: Readonly<Record<ErrorCode, AgentAction>> = {
   no_expiry: state('the resource never expires', 'It needs no extension'),
   already_claimed: state('the resource was claimed before', 'Sign in with the team that holds it'),
   resource_inactive: { say: 'the resource is gone. Make a new one, with a new idempotency key if one was sent; how is at', link: 'docs' },
-  webhook_inactive: { say: 'the webhook inbox is gone. Make a new one; how is at', link: 'docs' },
+  webhook_inactive: { say: 'the webhook inbox is closed. Resume it if it is paused, else make a new one; how is at', link: 'docs' },
   payload_too_large: wrong('the body is larger than 1 MiB'),
   unsupported_media_type: wrong('the body must be sent as application/json'),
   idempotency_key_reuse: wrong('the idempotency key was used for another request. Send a new key, or the same body'),

@@ -1,5 +1,6 @@
 // Takes requests in, and hands them out again: into Redis while it answers, else into Postgres; out of both.
 import type pg from 'pg';
+import { escapeLiteral } from 'pg';
 import { v7 as uuidV7 } from 'uuid';
 import { hashToken } from '../crypto';
 import { createPool, withTransaction } from '../db';
@@ -50,30 +51,35 @@ export class InboxStore {
   async receive(token: string, found: FoundInbox, captured: CapturedRequest): Promise<ReceiveOutcome> {
     const redis = this.#redis?.hasRoom ? this.#redis : null;
     if (redis !== null && !found.usesRedis) await this.registry.noteRedis(found.objectName);
-    return await withTransaction(this.#pool, async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))', [lockNameOf(found.objectName)]);
-      const inbox = await this.#inboxOf(client, token, found.objectName, redis === null);
-      if (inbox === null) return { outcome: 'unknown' };
-      if (!inbox.open) return { outcome: 'inactive' };
-      if (inbox.read_only) return { outcome: 'read_only' };
-      const request = { id: uuidV7(), receivedAt: new Date(), captured };
-      const limits = { maxRequests: inbox.max_requests, maxBytes: inbox.max_bytes };
-      // One that Redis may have taken before it failed has the same id in both, and is one when it is read.
-      const inRedis = await redis?.push(found.objectName, request, limits).catch(() => null);
-      if (typeof inRedis === 'boolean') return { outcome: 'stored', id: request.id, rotated: inRedis };
-      if (redis !== null) await this.#inboxOf(client, token, found.objectName, true);
-      const rotated = await pushToPostgres(client, found.objectName, request);
-      return { outcome: 'stored', id: request.id, rotated };
-    });
+    const client = await this.#pool.connect();
+    let broken = true;
+    try {
+      const outcome = await this.#store(client, { token, objectName: found.objectName, captured, redis });
+      await client.query('COMMIT');
+      broken = false;
+      return outcome;
+    } finally {
+      // A connection that is dropped rolls back and frees its locks.
+      client.release(broken);
+    }
   }
 
-  async #inboxOf(client: pg.PoolClient, token: string, objectName: string, forWriting: boolean) {
-    const { rows } = await client.query<{ open: boolean; read_only: boolean; max_requests: number; max_bytes: number }>(
-      `SELECT i.open, i.read_only, i.max_requests, i.max_bytes FROM inboxes i JOIN inbox_tokens t USING (object_name)
-       WHERE t.token_hash = $1 AND i.object_name = $2 ${forWriting ? 'FOR UPDATE OF i' : ''}`,
-      [hashToken(token), objectName],
-    );
-    return rows[0] ?? null;
+  async #store(
+    client: pg.PoolClient,
+    { token, objectName, captured, redis }: { token: string; objectName: string; captured: CapturedRequest; redis: RedisRing | null },
+  ): Promise<ReceiveOutcome> {
+    const inbox = await begin(client, { token, objectName, forWriting: redis === null });
+    if (inbox === null) return { outcome: 'unknown' };
+    if (!inbox.open) return { outcome: 'inactive' };
+    if (inbox.read_only) return { outcome: 'read_only' };
+    const request = { id: uuidV7(), receivedAt: new Date(), captured };
+    const limits = { maxRequests: inbox.max_requests, maxBytes: inbox.max_bytes };
+    // One that Redis may have taken before it failed has the same id in both, and is one when it is read.
+    const inRedis = await redis?.push(objectName, request, limits).catch(() => null);
+    if (typeof inRedis === 'boolean') return { outcome: 'stored', id: request.id, rotated: inRedis };
+    if (redis !== null) await client.query('SELECT FROM inboxes WHERE object_name = $1 FOR UPDATE', [objectName]);
+    const rotated = await pushToPostgres(client, objectName, request);
+    return { outcome: 'stored', id: request.id, rotated };
   }
 
   /** Null when there is no such inbox. */
@@ -139,6 +145,26 @@ export class InboxStore {
     const [first, second] = await Promise.all([postgres(), ring?.available ? redis(ring).catch(() => []) : []]);
     return [...first, ...second];
   }
+}
+
+interface LockedInbox {
+  open: boolean;
+  read_only: boolean;
+  max_requests: number;
+  max_bytes: number;
+}
+
+/** One round trip for three statements: the row is read by one of its own, after the lock is there, so it is what the holder before left. */
+async function begin(
+  client: pg.PoolClient,
+  { token, objectName, forWriting }: { token: string; objectName: string; forWriting: boolean },
+): Promise<LockedInbox | null> {
+  const answers: unknown = await client.query(`BEGIN;
+    SELECT pg_advisory_xact_lock_shared(hashtextextended(${escapeLiteral(lockNameOf(objectName))}, 0));
+    SELECT i.open, i.read_only, i.max_requests, i.max_bytes FROM inboxes i JOIN inbox_tokens t USING (object_name)
+    WHERE t.token_hash = ${escapeLiteral(hashToken(token))} AND i.object_name = ${escapeLiteral(objectName)}
+    ${forWriting ? 'FOR UPDATE OF i' : ''}`);
+  return (answers as pg.QueryResult<LockedInbox>[]).at(-1)?.rows[0] ?? null;
 }
 
 function merged(requests: RequestSummary[]): RequestSummary[] {

@@ -1,0 +1,49 @@
+// Which paths are receive addresses, and what a minute's budget allows.
+import { describe, expect, it } from '@jest/globals';
+import { MinuteBudget } from './budget';
+import { loadReceiverConfig, ReceiverConfigError } from './config';
+import { targetOf } from './receive';
+
+const TOKEN = 'abcdefghijklmnopqrstuvwxyz234567';
+
+describe('the receive address', () => {
+  it.each([
+    [`/webhook/receive/${TOKEN}`, { token: TOKEN, path: '/', query: '' }],
+    [`/webhook/receive/${TOKEN}/`, { token: TOKEN, path: '/', query: '' }],
+    [`/webhook/receive/${TOKEN}/a/../b?c=d?e`, { token: TOKEN, path: '/a/../b', query: 'c=d?e' }],
+    [`/webhook/receive/${TOKEN}?`, { token: TOKEN, path: '/', query: '' }],
+  ])('%s', (url, expected) => expect(targetOf(url)).toEqual(expected));
+
+  it.each([
+    '',
+    '/',
+    '/webhook/receive',
+    '/webhook/receive/short',
+    `/webhook/receive/${TOKEN}%2e`,
+    `/x/webhook/receive/${TOKEN}`,
+    `/webhook/receive/${TOKEN}${'/x'.repeat(600)}`,
+  ])('not %s', (url) => expect(targetOf(url)).toBeNull());
+});
+
+describe('a minute’s budget', () => {
+  it('is each key’s own, and new after a minute', () => {
+    let nowMs = 0;
+    const budget = new MinuteBudget({ limit: 3, now: () => nowMs });
+    expect([1, 1, 1, 1].map((cost) => budget.take('a', cost).allowed)).toEqual([true, true, true, false]);
+    expect(budget.take('b', 3)).toEqual({ allowed: true, limit: 3, remaining: 0, resetSeconds: 60 });
+    nowMs = 59_999;
+    expect(budget.take('a').allowed).toBe(false);
+    nowMs = 60_000;
+    expect(budget.take('a')).toEqual({ allowed: true, limit: 3, remaining: 2, resetSeconds: 60 });
+  });
+});
+
+describe('the configuration', () => {
+  it('needs the inbox database and a port, and names what is missing', () => {
+    const complete = { LEASEHOLD_INBOX_URL: 'postgres://a:b@h/a', LEASEHOLD_RECEIVER_PORT: '8081' };
+    expect(loadReceiverConfig(complete)).toMatchObject({ port: 8081, host: '127.0.0.1', requestsPerMinute: 600 });
+    for (const missing of Object.keys(complete)) {
+      expect(() => loadReceiverConfig({ ...complete, [missing]: '' })).toThrow(new ReceiverConfigError(`${missing}: is not set`));
+    }
+  });
+});
