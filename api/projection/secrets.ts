@@ -1,7 +1,9 @@
 // Opens what is stored encrypted, and makes of it what clients connect with.
 import { z } from 'zod';
 import type { Keyring } from '../../shared/crypto';
+import type { ResourceKind } from '../../shared/resourcetype';
 import { ApiError } from '../errors';
+import { CONNECTION_SHAPES } from '../schemas/connection';
 import { type ConnectionFields, type ConnectionInput, PRESENT_CONNECTION, type PublicAddress } from './connections';
 import type { ResourceWithCredential, StoredResource } from './store';
 
@@ -17,6 +19,14 @@ export interface SecretReader {
 }
 
 const issuedSecrets = z.record(z.string(), z.string());
+
+/** Only what the contract declares leaves: a field more that a provider kept beside its secrets does not. */
+const SHAPES = new Map<ResourceKind, z.ZodType<ConnectionFields>>();
+function shapeOf(kind: ResourceKind): z.ZodType<ConnectionFields> {
+  const known = SHAPES.get(kind) ?? (z.object(CONNECTION_SHAPES[kind]) as z.ZodType<ConnectionFields>);
+  SHAPES.set(kind, known);
+  return known;
+}
 
 export function createSecretReader(options: {
   keyring: Keyring;
@@ -60,7 +70,9 @@ export function createSecretReader(options: {
     connection(found) {
       const present = PRESENT_CONNECTION[found.resource.kind];
       if (present === undefined) throw fail('kind has no connection', found.resource.id);
-      return present(opened(found));
+      const shown = shapeOf(found.resource.kind).safeParse(present(opened(found)));
+      if (!shown.success) throw fail(`connection is not as declared: ${z.prettifyError(shown.error)}`, found.resource.id);
+      return shown.data;
     },
   };
 }
