@@ -7,7 +7,7 @@ import { findSecrets } from './secrets';
 
 jest.setTimeout(90_000);
 
-const stack = new Stack();
+const stack = new Stack({ LEASEHOLD_KINDS: 'postgres' });
 const measured: string[] = [];
 beforeAll(() => stack.start(), 120_000);
 afterAll(async () => {
