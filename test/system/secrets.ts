@@ -53,6 +53,8 @@ export async function findSecrets(stack: Stack, known: { workflowId: string; inP
     ['platform database', secrets.postgresPlatformOwner],
     ['platform database', secrets.postgresPlatformRoot],
     ['tenants server', secrets.postgresTenantsAdmin],
+    ['redis', secrets.redisPlatform],
+    ['webhook inbox', secrets.webhookInbox],
   ];
   const found: string[] = [];
   for (const [place, content] of Object.entries(places)) {
