@@ -1,7 +1,7 @@
 // How many commands a tenant has run today, from counters that begin anew with each start of its server.
 import { z } from 'zod';
 
-/** Keeping a connection, and what the platform itself calls: clients do these unasked, and nothing is stored or fetched with them. */
+/** Keeping a connection, and the brackets around a transaction: clients do these unasked, the platform too, and nothing is stored or fetched with them. */
 const NOT_COUNTED = new Set([
   'auth',
   'hello',
@@ -15,6 +15,8 @@ const NOT_COUNTED = new Set([
   'command',
   'readonly',
   'readwrite',
+  'multi',
+  'exec',
 ]);
 /** A tenant is refused these, so whatever was called was called by the platform. */
 const PLATFORM_ONLY = new Set([

@@ -128,15 +128,18 @@ async function connectTenant(login: { port: number; username: string; password: 
     maxRetriesPerRequest: 0,
     disableClientInfo: true,
   });
-  redis.on('error', () => undefined);
+  // A refused login is told here; its commands then fail in other words.
+  let told: Error | null = null;
+  redis.on('error', (error) => {
+    told ??= error;
+  });
   try {
     await redis.connect();
-    // A refused login is told by the first command.
     await redis.ping();
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw error;
+    throw told ?? error;
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import type { ProvisionRequest } from '../../../activities/backend';
 import type { Attack } from '../attack';
-import { asAttacker, firstBreach, mustBeDead, type Outcome, short, type World } from './world';
+import { asAttacker, firstBreach, mustBeDead, mustBeUnwelcome, type Outcome, short, type World } from './world';
 
 export function identityAttacks(world: World): Attack[] {
   const { harness, attacker, victim } = world;
@@ -10,7 +10,7 @@ export function identityAttacks(world: World): Attack[] {
   const own = harness.passwordOf(attacker.resourceId, 1);
   const login = (name: string, options: { username?: string; password?: string }): Attack => ({
     name,
-    run: () => mustBeDead(async () => (await harness.client(attacker, { port: victimPort, ...options })).ping()),
+    run: () => mustBeUnwelcome(() => harness.client(attacker, { port: victimPort, ...options })),
   });
   const logins = [
     login('the neighbour’s login with one’s own password', { username: `${victim.objectName}_1`, password: own }),

@@ -102,6 +102,17 @@ export async function mustBeDead(use: () => Promise<unknown>): Promise<Outcome> 
   }
 }
 
+/** A login that the server itself must refuse: one that is away refuses nobody. */
+export async function mustBeUnwelcome(login: () => Promise<Redis>): Promise<Outcome> {
+  try {
+    (await login()).disconnect();
+    return { breached: 'was let in' };
+  } catch (error) {
+    const words = String(error);
+    return /WRONGPASS|NOAUTH/.test(words) ? 'refused' : { breached: `failed in other words: ${words}` };
+  }
+}
+
 export function firstBreach(outcomes: Outcome[]): Outcome {
   return outcomes.find((outcome) => outcome !== 'refused') ?? 'refused';
 }
