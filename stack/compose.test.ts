@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { RESOURCE_KINDS } from '../shared/resourcetype';
 import { packageRoot } from './paths';
 import { TENANTS_HBA } from './postgres-servers';
 
@@ -29,13 +30,19 @@ describe('temporal-compose.yml', () => {
       [
         'api',
         'migrate',
+        'mongodb',
+        'nats',
         'platform-db',
+        'platform-redis',
+        'receiver',
+        'seaweedfs',
         'temporal',
         'temporal-db',
         'temporal-namespace',
         'temporal-schema',
         'temporal-ui',
         'tenants-db',
+        'tenants-redis',
         'worker',
       ].sort(),
     );
@@ -80,7 +87,22 @@ describe('temporal-compose.yml', () => {
   });
 
   it('escapes every shell variable, so that compose does not take it for one of its own', () => {
-    for (const { content } of Object.values(compose.configs)) expect(content.replaceAll('$$', '')).not.toContain('$');
+    for (const { content } of Object.values(compose.configs))
+      expect(content.replaceAll('$$', '').replaceAll(/\$\{[A-Z_]+:\?[^}]+\}/g, '')).not.toContain('$');
+  });
+
+  it('has a server for every kind, named by a variable that api and worker are given', () => {
+    const { backends } = parse(compose.configs.backends?.content ?? '') as { backends: { kind: string; admin_url_env: string }[] };
+    expect(backends.map(({ kind }) => kind).sort()).toEqual([...RESOURCE_KINDS].sort());
+    for (const { admin_url_env: variable } of backends) {
+      for (const name of ['api', 'worker']) expect(compose.services[name]?.environment).toHaveProperty(variable);
+    }
+  });
+
+  it('keeps every key and database of the platform from the receiver', () => {
+    const environment = compose.services.receiver?.environment ?? {};
+    expect(Object.keys(environment).filter((name) => /KEY|DATABASE|ADMIN/.test(name))).toEqual([]);
+    expect(JSON.stringify(environment)).not.toContain('platform-db');
   });
 
   it('has valid Temporal settings with fairness on', () => {

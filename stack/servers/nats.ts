@@ -86,14 +86,31 @@ function loadKeys(home: string): NatsKeys {
       throw new StackError(`${file} is not JSON: restore it from a backup; without it no queue can be changed or deleted`);
     }
   }
-  const keys: NatsKeys = {
+  const keys = newKeys();
+  writePrivateFile(file, `${JSON.stringify(keys, null, 2)}\n`);
+  return keys;
+}
+
+function newKeys(): NatsKeys {
+  return {
     operator: Nkey.random('operator').seed,
     operatorSigning: Nkey.random('operator').seed,
     systemAccount: Nkey.random('account').seed,
     systemSigning: Nkey.random('account').seed,
   };
-  writePrivateFile(file, `${JSON.stringify(keys, null, 2)}\n`);
-  return keys;
+}
+
+/** For a server that somebody else configures: its tokens, and the seeds for its admin url. The operator's own seed is in neither. */
+export async function newNatsServerKeys(): Promise<Record<string, string>> {
+  const keys = newKeys();
+  const { operatorToken, systemAccount, systemToken } = await tokens(keys);
+  return {
+    NATS_OPERATOR_TOKEN: operatorToken,
+    NATS_OPERATOR_SIGNING_SEED: keys.operatorSigning,
+    NATS_SYSTEM_ACCOUNT: systemAccount,
+    NATS_SYSTEM_TOKEN: systemToken,
+    NATS_SYSTEM_SIGNING_SEED: keys.systemSigning,
+  };
 }
 
 async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions): Promise<string> {
