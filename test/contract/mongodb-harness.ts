@@ -1,6 +1,6 @@
 // FerretDB processes on a host of the test's own, with what a test needs to stand on both sides of them.
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
@@ -9,8 +9,9 @@ import { openProcessHost, type ProcessHost } from '../../activities/host';
 import { createFerretdbBackend, createPostgresStorage, storagePassword } from '../../activities/mongodb';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import type { ResourceLimits } from '../../shared/resourcetype';
+import { onPath } from '../../stack/fetch/run';
 import { findFreePort } from '../../stack/ports';
-import { findFerretdb } from '../../stack/servers/ferretdb';
+import { builtFerretdb, findFerretdb } from '../../stack/servers/ferretdb';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
 export interface MongodbHarness extends BackendHarness {
@@ -35,9 +36,16 @@ export interface HarnessOptions {
   firstUid: number;
 }
 
-/** Null where FerretDB is neither there nor to be built. */
+const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+
+/** Without building it: no test waits for that. */
+export function ferretdbIsThere(): boolean {
+  return process.env.LEASEHOLD_FERRETDB_BIN !== undefined || onPath('ferretdb').length > 0 || existsSync(builtFerretdb(cacheDir));
+}
+
+/** Null where FerretDB is not there. */
 export async function findBinary(): Promise<string | null> {
-  const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+  if (!ferretdbIsThere()) return null;
   return await findFerretdb({ cacheDir, binary: process.env.LEASEHOLD_FERRETDB_BIN }).then(
     ({ path }) => path,
     () => null,
@@ -79,8 +87,12 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
     const { username, password } = credentialOf(request, version);
     return `mongodb://${username}:${password}@127.0.0.1:${state.details.get(request.resourceId)?.port}/${request.objectName}`;
   };
-  const client: MongodbHarness['client'] = (request, { version, url, ...driver } = {}) =>
-    new MongoClient(url ?? urlOf(request, version), { ...IMPATIENT, ...driver });
+  const clients: MongoClient[] = [];
+  const client: MongodbHarness['client'] = (request, { version, url, ...driver } = {}) => {
+    const made = new MongoClient(url ?? urlOf(request, version), { ...IMPATIENT, ...driver });
+    clients.push(made);
+    return made;
+  };
   const request = (limits: ResourceLimits): ProvisionRequest => {
     const resourceId = randomUUID();
     const objectName = `lh${installationId}_${randomBase32(24)}`;
@@ -103,6 +115,8 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
     },
     open: (of, version = 1) => openSession(client(of, { version }), of.objectName),
     close: async () => {
+      // One whose server has gone keeps looking for it.
+      await Promise.all(clients.map((open) => open.close()));
       for (const objectName of await host.list()) await host.remove(objectName);
       await host.close();
       await backend.close();

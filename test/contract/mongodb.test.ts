@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { onPath } from '../../stack/fetch/run';
-import { builtFerretdb } from '../../stack/servers/ferretdb';
 import { tenantsAdminUrl } from '../harness/servers';
 import { describeBackendContract } from './backend.contract';
-import { type MongodbHarness, startMongodbHarness } from './mongodb-harness';
+import { ferretdbIsThere, type MongodbHarness, startMongodbHarness } from './mongodb-harness';
 
 jest.setTimeout(60_000);
 
@@ -13,8 +9,7 @@ jest.setTimeout(60_000);
 const SQLITE = { limits: {}, firstUid: 710_000 };
 const IN_POSTGRES = { limits: { storageMb: 100 }, firstUid: 712_000 };
 
-const cache = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
-const isThere = process.env.LEASEHOLD_FERRETDB_BIN !== undefined || onPath('ferretdb').length > 0 || existsSync(builtFerretdb(cache));
+const isThere = ferretdbIsThere();
 
 if (isThere) {
   describeBackendContract('FerretDB on SQLite', () => startMongodbHarness(SQLITE));
