@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FoundInbox, type InboxStore, keptHeaders, type ReceiveOutcome, signatureMatches, unseal } from '../../shared/inbox';
 import { type Answering, type Refusal, sendJson, sendRefusal } from './answers';
-import { readBody } from './body';
+import { type BodyGauge, readBody } from './body';
 import { MinuteBudget } from './budget';
 
 export const MAX_BODY_BYTES = 1_048_576;
@@ -10,6 +10,8 @@ const TARGET = /^\/webhook\/receive\/([A-Za-z0-9_-]{16,128})(\/[^?]{0,1024})?(?:
 const BYTES_PER_MINUTE = 64 * 1024 * 1024;
 /** Bodies that are being read or stored for one inbox: a slow sender holds one of these places. */
 const MAX_AT_ONCE = 32;
+/** Of all bodies that are being read or stored. */
+const MAX_HELD_BYTES = 512 * 1024 * 1024;
 /** Tokens that open nothing, from one address: guessing is hopeless anyway, and told so. */
 const UNKNOWN_PER_MINUTE = 60;
 
@@ -34,6 +36,7 @@ const UNKNOWN: Refusal = { code: 'not_found', message: 'There is no inbox at thi
 const INACTIVE: Refusal = { code: 'webhook_inactive', message: 'This inbox takes nothing: it is paused, suspended, expired or deleted.' };
 const FULL: Refusal = { code: 'temporarily_unavailable', message: 'This inbox is over its plan’s storage.', retryAfterSeconds: 60 };
 const TOO_LARGE: Refusal = { code: 'payload_too_large', message: 'The body is larger than 1 MiB (1048576 bytes).' };
+const NO_ROOM: Refusal = { code: 'temporarily_unavailable', message: 'Too much is being received. Send it again in a moment.' };
 const BAD_SIGNATURE: Refusal = { code: 'forbidden', message: 'The signature does not match the body.' };
 
 export class Receive {
@@ -41,6 +44,7 @@ export class Receive {
   readonly #perInbox: MinuteBudget;
   readonly #bytesPerInbox = new MinuteBudget({ limit: BYTES_PER_MINUTE });
   readonly #unknownPerAddress = new MinuteBudget({ limit: UNKNOWN_PER_MINUTE });
+  readonly #gauge: BodyGauge = { heldBytes: 0, limitBytes: MAX_HELD_BYTES };
   readonly #atOnce = new Map<string, number>();
 
   constructor(options: ReceiveOptions) {
@@ -56,11 +60,14 @@ export class Receive {
     if ('code' in admission) return refuse(admission);
     const { objectName } = admission;
     this.#atOnce.set(objectName, (this.#atOnce.get(objectName) ?? 0) + 1);
+    let release = () => {};
     try {
       if (request.headers.expect !== undefined) response.writeContinue();
-      const read = await readBody(request, MAX_BODY_BYTES);
+      const read = await readBody(request, { limitBytes: MAX_BODY_BYTES, gauge: this.#gauge });
+      release = read.release;
       if (read.type === 'aborted') return;
       if (read.type === 'too_large') return refuse(TOO_LARGE);
+      if (read.type === 'no_room') return refuse(NO_ROOM);
       if (!isSigned(admission, target.token, request, read.body)) return refuse(BAD_SIGNATURE);
       const bytes = this.#bytesPerInbox.take(objectName, read.body.length);
       if (!bytes.allowed) return refuse(rateLimited('64 MiB', bytes.resetSeconds));
@@ -73,6 +80,7 @@ export class Receive {
       });
       this.#answer(response, answering, outcome);
     } finally {
+      release();
       const left = (this.#atOnce.get(objectName) ?? 1) - 1;
       if (left > 0) this.#atOnce.set(objectName, left);
       else this.#atOnce.delete(objectName);

@@ -1,5 +1,8 @@
 // Which paths are receive addresses, and what a minute's budget allows.
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
+import { readBody } from './body';
 import { MinuteBudget } from './budget';
 import { loadReceiverConfig, ReceiverConfigError } from './config';
 import { targetOf } from './receive';
@@ -35,6 +38,25 @@ describe('a minute’s budget', () => {
     expect(budget.take('a').allowed).toBe(false);
     nowMs = 60_000;
     expect(budget.take('a')).toEqual({ allowed: true, limit: 3, remaining: 2, resetSeconds: 60 });
+  });
+});
+
+describe('a body', () => {
+  const gauge = { heldBytes: 0, limitBytes: 10 };
+  const read = (...chunks: string[]) =>
+    readBody(Readable.from(chunks.map((chunk) => Buffer.from(chunk))) as IncomingMessage, { limitBytes: 6, gauge });
+
+  it('is held until it is let go of, up to its own limit and that of all', async () => {
+    const first = await read('abc', 'def');
+    expect(first).toMatchObject({ type: 'read', body: Buffer.from('abcdef') });
+    expect(gauge.heldBytes).toBe(6);
+    expect(await read('abcdefg')).toMatchObject({ type: 'too_large' });
+    expect(await read('abc', 'de')).toMatchObject({ type: 'no_room' });
+    expect(gauge.heldBytes).toBe(6);
+    first.release();
+    first.release();
+    expect(gauge.heldBytes).toBe(0);
+    expect(await read('abc', 'de')).toMatchObject({ type: 'read' });
   });
 });
 

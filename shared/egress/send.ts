@@ -1,5 +1,5 @@
 // One call, hop by hop: each hop's name is resolved once, every address it has is checked, and the connection goes to a checked one.
-import { lookup } from 'node:dns/promises';
+import { Resolver } from 'node:dns/promises';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
@@ -10,7 +10,7 @@ export interface EgressOptions {
   allowedCidrs?: readonly string[];
   /** Ports that may be called. Default 80, 443, 8080, 8443: other services could take a request for their own protocol. */
   ports?: readonly number[] | 'any';
-  /** All addresses of a host name. Default: the system's resolver. */
+  /** All addresses of a host name. Default: what the system's name servers answer. */
   resolve?: (hostname: string) => Promise<string[]>;
   /** For the whole call, hops included. Default 10 s. */
   timeoutMs?: number;
@@ -131,8 +131,15 @@ function bareHost(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
+/**
+ * Asks the name servers, and not the system: its look-up takes names of hosts files and search domains too, and occupies one of few
+ * threads for as long as a hostile name server wishes.
+ */
 async function resolveAll(hostname: string): Promise<string[]> {
-  return (await lookup(hostname, { all: true, verbatim: true })).map(({ address }) => address);
+  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  const none = () => [];
+  const [ipv4, ipv6] = await Promise.all([resolver.resolve4(hostname).catch(none), resolver.resolve6(hostname).catch(none)]);
+  return [...ipv4, ...ipv6];
 }
 
 /** A look-up cannot be cancelled, only left behind. */
