@@ -15,7 +15,10 @@ beforeEach(() => {
   - { name: here, region: local, address: 127.0.0.1, ports: 18000-18099 }
   - { name: there, region: local, address: 203.0.113.7, ports: 18000-18099 }
   - { name: also-here, region: local, address: localhost, ports: 18100-18199 }
-backends: []
+backends:
+  - { name: a, kind: redis, region: local, capacity: 1, weight: 1, host: here }
+  - { name: b, kind: mongodb, region: local, capacity: 1, weight: 1, host: there }
+  - { name: c, kind: mongodb, region: local, capacity: 1, weight: 1, host: also-here }
 `,
   );
 });
@@ -31,6 +34,10 @@ describe('hosts of this machine', () => {
     expect(new Set(hosts.map(({ directory }) => directory)).size).toBe(2);
     const [first, second] = hosts;
     expect(second?.firstUid).toBeGreaterThan(first?.lastUid ?? Number.NaN);
+  });
+
+  it('are only those that a wanted kind stands on', () => {
+    expect(localHosts(settingsOf({ LEASEHOLD_KINDS: 'postgres,mongodb' })).map(({ name }) => name)).toEqual(['also-here']);
   });
 
   it('are those that are named, with the same users whoever is named beside them', () => {

@@ -23,9 +23,9 @@ const INSTALLATIONS = 9_000;
 /** Of the 15 s that a stop has in all. */
 const END_GRACE_MS = 3_000;
 
-/** The hosts whose worker runs here: those that are named, else those that tenants reach on loopback. */
+/** The hosts whose worker runs here: those that are named, else those that tenants reach on loopback; none without a wanted kind. */
 export function localHosts(settings: Settings): LocalHost[] {
-  const { hosts } = loadBackends(settings.backends);
+  const { hosts, backends } = loadBackends(settings.backends);
   const unknown = settings.hosts?.find((name) => !hosts.some((host) => host.name === name));
   if (unknown !== undefined) throw new StackError(`LEASEHOLD_HOSTS names ${unknown}, which is no host of ${settings.backends}`);
   const folder = hostsFolder(settings.home);
@@ -33,6 +33,7 @@ export function localHosts(settings: Settings): LocalHost[] {
   return hosts
     .map(({ name, address }, index) => ({ name, address, first: lowest + (index % HOSTS_PER_INSTALLATION) * UIDS_PER_HOST }))
     .filter(({ name, address }) => settings.hosts?.includes(name) ?? isLoopback(address))
+    .filter(({ name }) => backends.some(({ host, kind }) => host === name && settings.kinds.has(kind)))
     .map(({ name, first }) => ({ name, directory: join(folder, name), firstUid: first, lastUid: first + UIDS_PER_HOST - 1 }));
 }
 

@@ -110,16 +110,21 @@ export function externalEnvironment({ external }: Settings, supervisor: Supervis
 /** Starts what the wanted kinds need. A server that cannot be had disables its kinds with one line, and the start goes on. */
 export async function startKindServers(parts: StartParts): Promise<void> {
   const { context, say } = parts;
-  const starting = wantedServers(context.settings).map(async (server) => {
+  const servers = wantedServers(context.settings);
+  const waitedFor = new Set(servers.map(({ name }) => name));
+  const starting = servers.map(async (server) => {
     try {
       await server.start(parts);
     } catch (error) {
       if (!context.signal.aborted) say(`${server.name} is not there (${server.without}): ${oneLine(error)}`);
     }
+    waitedFor.delete(server.name);
   });
-  const late = new AbortController();
-  await Promise.race([Promise.all(starting), sleep(PATIENCE_MS, undefined, { signal: late.signal, ref: false }).catch(() => {})]);
-  late.abort();
+  const patience = new AbortController();
+  await Promise.race([Promise.all(starting), sleep(PATIENCE_MS, undefined, { signal: patience.signal, ref: false }).catch(() => {})]);
+  patience.abort();
+  for (const { name, without } of servers.filter((server) => waitedFor.has(server.name)))
+    say(`${name} is not there yet (${without}): what is still being fetched is used from the next start on`);
 }
 
 /** The program is the hosts', for tenants' own servers; the platform has one running for its counters. */
