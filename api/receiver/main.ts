@@ -40,8 +40,7 @@ async function start(env: NodeJS.ProcessEnv): Promise<void> {
   const end = endOnce(server, store, logger);
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
-  // The supervisor is gone: nobody would ever stop us.
-  process.once('disconnect', () => end('disconnect'));
+  // Not on `disconnect`, as our other processes do: senders are served on while nobody supervises; the next start takes our place.
   process.send?.('ready');
 }
 
