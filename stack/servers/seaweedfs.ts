@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivateFile } from '../paths';
 import { userBelow } from '../postgres-place';
@@ -135,7 +135,11 @@ const dataFolder = (folder: string) => join(folder, 'data');
 /** Answers every path that the server's user must own. */
 async function writeFiles(folder: string, keys: SeaweedfsKeys, installationId: string): Promise<string[]> {
   const folders = [folder, dataFolder(folder), join(folder, 'pki')];
-  for (const path of folders) mkdirSync(path, { recursive: true, mode: 0o700 });
+  for (const path of folders) {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    // The keys' file came first, and its folder with it.
+    chmodSync(path, 0o700);
+  }
   const pki = pkiFiles(folder);
   if (Object.values(pki).some((path) => !existsSync(path))) {
     const made = await makeCertificates(SEAWEEDFS);

@@ -23,7 +23,7 @@ export interface SeaweedfsServer {
   stop: () => Promise<void>;
 }
 
-const CACHE = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+export const SEAWEEDFS_CACHE = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
 
 /** Whether this machine has the server or could fetch it; tests that need it are skipped otherwise. */
 export function canHaveSeaweedfs(): boolean {
@@ -31,7 +31,7 @@ export function canHaveSeaweedfs(): boolean {
 }
 
 export async function startSeaweedfs(installationId = randomBase32(8)): Promise<SeaweedfsServer> {
-  const { path: binary } = await findSeaweedfs({ cacheDir: CACHE, binary: process.env.LEASEHOLD_WEED_BIN });
+  const { path: binary } = await findSeaweedfs({ cacheDir: SEAWEEDFS_CACHE, binary: process.env.LEASEHOLD_WEED_BIN });
   const home = mkdtempSync(join(tmpdir(), 'leasehold-weed-'));
   // As root the server runs as another user, who must reach its folder.
   chmodSync(home, 0o711);
