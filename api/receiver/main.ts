@@ -41,6 +41,7 @@ async function start(env: NodeJS.ProcessEnv): Promise<void> {
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
   // Not on `disconnect`, as our other processes do: senders are served on while nobody supervises; the next start takes our place.
+  process.stderr.on('error', () => undefined);
   process.send?.('ready');
 }
 
