@@ -7,7 +7,6 @@ import { storageDriver } from './storage';
 import type { KindDriver } from './types';
 import { webhookDriver } from './webhook';
 
-export { s3Client } from './storage';
 export type { Granted, KindDriver, Session } from './types';
 
 export const DRIVERS: Readonly<Record<ResourceKind, KindDriver>> = {

@@ -4,7 +4,7 @@ import { type Granted, type KindDriver, required } from './types';
 // A warning of several lines that has nothing to do with what is measured.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
-export function s3Client(granted: Granted): S3Client {
+function s3Client(granted: Granted): S3Client {
   return new S3Client({
     endpoint: required(granted.endpoint, 'endpoint'),
     region: granted.region ?? 'us-east-1',
