@@ -94,7 +94,7 @@ async function build(work: string, signal?: AbortSignal): Promise<string> {
 }
 
 async function assertGo(signal?: AbortSignal): Promise<void> {
-  const output = await run('go', ['env', 'GOVERSION'], { signal }).catch(() => null);
+  const output = await run('go', ['env', 'GOVERSION'], { signal, env: process.env }).catch(() => null);
   if (output === null)
     throw new StackError(`FerretDB is built with Go, which is not here: install Go ${OLDEST_GO.join('.')} or newer, or ${REMEDY}`);
   const [major = 0, minor = 0] = (/^go(\d+)\.(\d+)/.exec(output) ?? []).slice(1).map(Number);

@@ -4,7 +4,7 @@ import type { Attack } from '../attack';
 import { RawConnection } from './raw';
 import { as, ask, refused, type Tenant, tenantOf, type World } from './world';
 
-const GONE = /closed|ECONNRESET|ECONNREFUSED|EPIPE/;
+const GONE = /closed|ended by the other party|ECONNRESET|ECONNREFUSED|EPIPE/;
 const FAILED = /Authentication failed/;
 
 /** Its connection is logged in and has been used. */
