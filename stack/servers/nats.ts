@@ -115,7 +115,7 @@ export async function newNatsServerKeys(): Promise<Record<string, string>> {
 
 async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions): Promise<string> {
   const { operatorToken, systemToken, systemAccount } = await tokens(loadKeys(home));
-  const { accounts, store } = placeOf(home);
+  const { folder, accounts, store } = placeOf(home);
   return [
     `listen: "127.0.0.1:${port}"`,
     'server_name: "leasehold"',
@@ -133,6 +133,10 @@ async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions)
     'max_pending: 16MB',
     'max_connections: 20000',
     'logtime_utc: true',
+    // A line for each thing that is refused: without an end, any tenant could fill the disk with them.
+    `log_file: ${JSON.stringify(join(folder, 'nats.log'))}`,
+    'logfile_size_limit: 5MB',
+    'logfile_max_num: 4',
     '',
   ].join('\n');
 }

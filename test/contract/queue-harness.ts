@@ -1,6 +1,6 @@
 // A real NATS server of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,8 @@ export interface NatsTestServer {
   adminUrl: string;
   /** Where streams are, one folder an account. */
   streamFolder: string;
+  /** The size of its log, with what was put aside. */
+  logBytes(): number;
   /** As a tenant, with what was issued. */
   logIn(issued: Readonly<Record<string, string>>): Promise<NatsConnection>;
   start(): Promise<void>;
@@ -70,6 +72,11 @@ export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'>
     logIn: (issued) => connectWith(url, issued),
     adminUrl: natsAdminUrl({ home, port }),
     streamFolder: join(home, 'nats', 'store', 'jetstream'),
+    logBytes: () => {
+      const folder = join(home, 'nats');
+      const logs = readdirSync(folder).filter((file) => file.startsWith('nats.log'));
+      return logs.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+    },
     start,
     async kill() {
       if (identity) process.kill(identity.pid, 'SIGKILL');

@@ -7,6 +7,8 @@ import { mustReject, NO, type Outcome, sayRaw, type Tenant, type World } from '.
 
 const MB = 1024 * 1024;
 const TIMEOUT = { timeout: 2_000 };
+/** Four files of 5 MB, and what is written while one is put aside. */
+const LOG_BYTES = 26 * MB;
 
 export function limitAttacks(world: World): Attack[] {
   const attack = (name: string, run: (tenant: Tenant) => Promise<Outcome>): Attack => ({
@@ -96,6 +98,13 @@ function traffic(world: World, attack: MakeAttack): Attack[] {
       const size = QUEUE_DEFAULTS.messageBytes + 1;
       const answer = await sayRaw(world.harness.server.url, { jwt, seed }, `PUB any ${size}\r\n${'x'.repeat(size)}\r\nPING\r\n`);
       return /-ERR 'Maximum Payload/.test(answer) ? 'refused' : { breached: answer.slice(-100) };
+    }),
+    attack('refusals without end, each a line in the server’s log', async ({ jwt, seed }) => {
+      const subject = `$SYS.${'x'.repeat(4_000)}`;
+      await sayRaw(world.harness.server.url, { jwt, seed }, `PUB ${subject} 0\r\n\r\n`.repeat(12_000));
+      const bytes = world.harness.server.logBytes();
+      // Less than one file proves nothing.
+      return bytes > 5 * MB && bytes <= LOG_BYTES ? 'refused' : { breached: `the log has grown to ${bytes} bytes` };
     }),
     attack('subscriptions without end', async ({ connection }) => {
       for (let index = 0; index < 1_100; index += 1) connection.subscribe(`s.${index}`, { callback: () => {} });
