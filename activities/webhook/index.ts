@@ -1,6 +1,6 @@
 // Webhook: one inbox per resource in the receiver's registry, opened by a random token. The receiver serves it without us.
 import { type InboxStore, inboxLimits } from '../../shared/inbox';
-import type { CallOptions, CredentialReader, Fence, KindBackend, KindLogger } from '../backend';
+import type { Backend, CallOptions, CredentialReader, Fence, KindBackend } from '../backend';
 import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured } from '../errors';
 import { toProviderError } from '../postgres/errors';
 
@@ -12,7 +12,6 @@ export interface WebhookDependencies {
   fence: Fence;
   /** Eight characters of base32; only names that begin with `lh<installationId>_` are ever touched. */
   installationId: string;
-  logger?: Pick<KindLogger, 'warn'>;
 }
 
 const INSTALLATION_ID = /^[a-z2-7]{8}$/;
@@ -20,12 +19,48 @@ const INSTALLATION_ID = /^[a-z2-7]{8}$/;
 const ROW_BYTES = 512;
 
 export function createWebhookBackend(dependencies: WebhookDependencies): KindBackend {
-  const { store, readCredential, fence, installationId } = dependencies;
+  const { store, installationId } = dependencies;
   if (!INSTALLATION_ID.test(installationId)) throw new ProviderMisconfigured(`not an installation id: ${installationId}`);
   const { registry } = store;
   const prefix = `lh${installationId}_`;
-  const prepared = new Map<string, Promise<void>>();
+  const prepareOnce = oncePerBackend(dependencies.prepare);
+  return {
+    ...verbs({ ...dependencies, prefix, prepareOnce }),
+    list: () => mapped(() => registry.list(prefix)),
+    measureAll: () =>
+      mapped(async () => (await registry.measure(prefix)).map(({ objectName, bytes }) => ({ objectName, bytes: ROW_BYTES + bytes }))),
+    serverVersion: () => mapped(() => store.serverVersion()),
+    prepareServer: (backendName) =>
+      mapped(async () => {
+        await prepareOnce(backendName);
+        await registry.forgetOldTokens();
+      }),
+    close: () => store.close(),
+  };
+}
 
+/** A failed attempt is forgotten, so that the next call tries anew. */
+function oncePerBackend(prepare: (backendName: string) => Promise<void>): (backendName: string) => Promise<void> {
+  const prepared = new Map<string, Promise<void>>();
+  return (backendName) => {
+    const known = prepared.get(backendName);
+    if (known !== undefined) return known;
+    const begun = prepare(backendName).catch((error: unknown) => {
+      prepared.delete(backendName);
+      throw error;
+    });
+    prepared.set(backendName, begun);
+    return begun;
+  };
+}
+
+interface VerbContext extends WebhookDependencies {
+  prefix: string;
+  prepareOnce: (backendName: string) => Promise<void>;
+}
+
+function verbs({ store, readCredential, fence, prefix, prepareOnce }: VerbContext): Backend & Pick<KindBackend, 'destroyOrphan'> {
+  const { registry } = store;
   const tokenOf = async (resourceId: string, version: number) => ({
     version,
     token: (await readCredential({ resourceId, version })).password,
@@ -36,31 +71,15 @@ export function createWebhookBackend(dependencies: WebhookDependencies): KindBac
       assertOwnName(request.objectName, prefix);
       await mapped(() => run(request, options));
     };
-  const found = (is: boolean, objectName: string) => {
-    if (!is) throw new ObjectMissing(`${objectName} is not there`);
-  };
 
-  const provision: KindBackend['provision'] = verb(async (request, options) => {
+  const provision: Backend['provision'] = verb(async (request, options) => {
     await prepareOnce(request.backendName);
     const { objectName, limits } = request;
     const credential = await tokenOf(request.resourceId, request.credentialVersion);
-    const outcome = await registry.establish(
-      { objectName, limits: inboxLimits(limits), ...credential },
-      { ...options, allowed: () => fence(request) },
-    );
+    const spec = { objectName, limits: inboxLimits(limits), ...credential };
+    const outcome = await registry.establish(spec, { ...options, allowed: () => fence(request) });
     if (outcome === 'refused') throw new Fenced(`${objectName} is not to be made any more`);
   });
-
-  const prepareOnce = (backendName: string): Promise<void> => {
-    const known = prepared.get(backendName);
-    if (known !== undefined) return known;
-    const begun = dependencies.prepare(backendName).catch((error: unknown) => {
-      prepared.delete(backendName);
-      throw error;
-    });
-    prepared.set(backendName, begun);
-    return begun;
-  };
 
   return {
     provision,
@@ -88,18 +107,11 @@ export function createWebhookBackend(dependencies: WebhookDependencies): KindBac
     applyLimits: verb(async ({ objectName, limits }, options) =>
       found(await store.applyLimits(objectName, inboxLimits(limits), options), objectName),
     ),
-
-    list: () => mapped(() => registry.list(prefix)),
-    measureAll: () =>
-      mapped(async () => (await registry.measure(prefix)).map(({ objectName, bytes }) => ({ objectName, bytes: ROW_BYTES + bytes }))),
-    serverVersion: () => mapped(() => store.serverVersion()),
-    prepareServer: (backendName) =>
-      mapped(async () => {
-        await prepareOnce(backendName);
-        await registry.forgetOldTokens();
-      }),
-    close: () => store.close(),
   };
+}
+
+function found(is: boolean, objectName: string): void {
+  if (!is) throw new ObjectMissing(`${objectName} is not there`);
 }
 
 async function mapped<T>(work: () => Promise<T>): Promise<T> {

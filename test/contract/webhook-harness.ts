@@ -9,7 +9,7 @@ import { createWebhookBackend } from '../../activities/webhook';
 import { createReceiver, type ReceiverOptions } from '../../api/receiver/server';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { InboxStore, prepareInboxDatabase } from '../../shared/inbox';
-import { createLogger } from '../../shared/logctx';
+import { createLogger, type Logger } from '../../shared/logctx';
 import { tenantsAdminUrl } from '../harness/servers';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
@@ -54,14 +54,7 @@ export async function startWebhookHarness(options: WebhookHarnessOptions = {}): 
   Object.assign(inboxUrl, { username: database, password: generatePassword(), pathname: `/${database}` });
   const passwords = new Map<string, string>();
   const closedFences = new Set<string>();
-  const logged: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      logged.push(String(chunk));
-      done();
-    },
-  });
-  const logger = createLogger({ process: 'receiver', level: 'debug', stream });
+  const { logger, logged } = keepingLogger();
   const tokenOf = (resourceId: string, version: number): string => {
     const key = `${resourceId}/${version}`;
     const token = passwords.get(key) ?? randomBase32(40);
@@ -80,16 +73,7 @@ export async function startWebhookHarness(options: WebhookHarnessOptions = {}): 
     installationId,
   });
   await backend.prepareServer('test');
-  const server = createReceiver({
-    store: receivers,
-    logger,
-    baseUrl: 'http://leasehold.test',
-    requestsPerMinute: 100_000,
-    maxConnections: 1_000,
-    ...options.receiver,
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const { server, port } = await startReceiver({ store: receivers, logger, ...options.receiver });
   const sendTo: WebhookHarness['sendTo'] = (path, sending = {}) => exchange(port, path, sending);
   const harness: WebhookHarness = {
     backend,
@@ -119,6 +103,25 @@ export async function startWebhookHarness(options: WebhookHarnessOptions = {}): 
     },
   };
   return harness;
+}
+
+function keepingLogger(): { logger: Logger; logged: string[] } {
+  const logged: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk));
+      done();
+    },
+  });
+  return { logger: createLogger({ process: 'receiver', level: 'debug', stream }), logged };
+}
+
+async function startReceiver(
+  options: Pick<ReceiverOptions, 'store' | 'logger'> & WebhookHarnessOptions['receiver'],
+): Promise<{ server: http.Server; port: number }> {
+  const server = createReceiver({ baseUrl: 'http://leasehold.test', requestsPerMinute: 100_000, maxConnections: 1_000, ...options });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, port: (server.address() as AddressInfo).port };
 }
 
 async function admin<Row extends pg.QueryResultRow>(database: string, sql: string, values: unknown[] = []): Promise<Row[]> {
