@@ -52,8 +52,8 @@ export async function findBinary(): Promise<string | null> {
   );
 }
 
-const IMPATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 1_500, connectTimeoutMS: 1_500, heartbeatFrequencyMS: 500 };
-const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
+export const IMPATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 1_500, connectTimeoutMS: 1_500, heartbeatFrequencyMS: 500 };
+export const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function startMongodbHarness(options: HarnessOptions): Promise<MongodbHarness> {
   const binary = await findBinary();
@@ -62,7 +62,7 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
   const directory = mkdtempSync(join(tmpdir(), 'leasehold-mongodb-'));
   chmodSync(directory, 0o755);
   const host = await openTestHost(directory, options.firstUid);
-  const state = newState();
+  const state = newPlatform();
   const storage =
     options.postgresAdminUrl === undefined
       ? null
@@ -113,7 +113,7 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
     failNextRecording: () => {
       state.failNextRecording = true;
     },
-    open: (of, version = 1) => openSession(client(of, { version }), of.objectName),
+    open: (of, version = 1) => openMongoSession(client(of, { version }), of.objectName),
     close: async () => {
       // One whose server has gone keeps looking for it.
       await Promise.all(clients.map((open) => open.close()));
@@ -146,7 +146,7 @@ async function openTestHost(directory: string, firstUid: number): Promise<Proces
 }
 
 /** The platform's part: rows, as far as a room sees them. */
-function newState() {
+export function newPlatform() {
   const passwords = new Map<string, string>();
   const tails = new Map<string, Promise<unknown>>();
   const state = {
@@ -184,7 +184,7 @@ function newState() {
   return state;
 }
 
-async function openSession(client: MongoClient, database: string): Promise<TenantSession> {
+export async function openMongoSession(client: MongoClient, database: string): Promise<TenantSession> {
   const written = client.db(database).collection<{ value: string; at: number }>('written');
   try {
     await client.connect();

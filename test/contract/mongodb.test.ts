@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { tenantsAdminUrl } from '../harness/servers';
 import { describeBackendContract } from './backend.contract';
+import { mongodUrl, startMongodHarness } from './mongod-harness';
 import { ferretdbIsThere, type MongodbHarness, startMongodbHarness } from './mongodb-harness';
 
 jest.setTimeout(60_000);
@@ -16,6 +17,13 @@ if (isThere) {
   describeBackendContract('FerretDB on Postgres', () => startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() }));
 } else {
   test.skip('FerretDB keeps the backend contract (skipped: no server; npm start builds it where Go is)', () => undefined);
+}
+
+if (mongodUrl() === undefined) {
+  test.skip('a MongoDB server keeps the backend contract (skipped: no server; set LEASEHOLD_TEST_MONGODB_URL)', () => undefined);
+} else {
+  // Neither is counted by the server, and an empty database is none.
+  describeBackendContract('a MongoDB server', startMongodHarness, { connectionLimit: false, emptyHasBytes: false });
 }
 
 (isThere ? describe : describe.skip)('FerretDB, what only it has to do', () => {
