@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { StackError } from '../errors';
 import { writePrivateFile } from '../paths';
+import { isPortFree } from '../ports';
 import { userBelow } from '../postgres-place';
-import type { ProcessIdentity } from '../process-identity';
+import { isRunning, type ProcessIdentity } from '../process-identity';
 import type { ServiceDefinition } from '../service';
 import { makeCertificates } from './certificates';
 import { serverDefinition } from './supervised';
@@ -11,17 +13,7 @@ import { serverDefinition } from './supervised';
 export const SEAWEEDFS = 'seaweedfs';
 
 /** Tenants hold the S3 port in their urls; the others are the server's own, and of no use without its certificate. */
-export const SEAWEEDFS_PORTS = [
-  '',
-  's3-grpc',
-  'master',
-  'master-grpc',
-  'volume',
-  'volume-grpc',
-  'filer',
-  'filer-grpc',
-  'admin-grpc',
-] as const;
+export const SEAWEEDFS_PORTS = ['', 's3-grpc', 'master', 'master-grpc', 'volume', 'volume-grpc', 'filer', 'filer-grpc'] as const;
 export type SeaweedfsPort = (typeof SEAWEEDFS_PORTS)[number];
 
 /** As the stack remembers it: `seaweedfs`, `seaweedfs-master`, ... */
@@ -56,8 +48,10 @@ export interface SeaweedfsOptions {
 
 const GRPC_PARTS = ['MASTER', 'VOLUME', 'FILER', 'S3', 'CLIENT', 'ADMIN', 'MSG_BROKER', 'MSG_AGENT', 'WORKER', 'MQ'];
 const HTTP_PARTS = ['MASTER', 'VOLUME', 'FILER', 'ADMIN'];
-/** The worker inside the server looks for the admin's gRPC at its HTTP port plus this, whatever else it is told. */
+/** The part that reclaims space looks for the admin's gRPC at its HTTP port plus this, whatever else it is told. */
 const ADMIN_GRPC_OFFSET = 10_000;
+/** So that both are where ports of the stack are. */
+const ADMIN_PORTS = { first: 20_000, last: 21_999 };
 /** Each bucket has a volume of its own; a volume is a file that grows, so that a high ceiling costs nothing. */
 const VOLUMES_MAX = 20_000;
 const VOLUME_SIZE_MB = 1024;
@@ -81,7 +75,8 @@ export function seaweedfsDefinition(options: SeaweedfsOptions): ServiceDefinitio
       const user = userBelow(home);
       if (user) for (const path of files) chownSync(path, user.uid, user.gid);
       const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: folder, LC_ALL: 'C', ...serverEnvironment(folder, keys) };
-      return { command: binary, args: serverArguments(folder, ports), env, cwd: folder, ...user };
+      const adminPort = await adminPortOf(folder, Object.values(ports), leftover);
+      return { command: binary, args: serverArguments(folder, ports, adminPort), env, cwd: folder, ...user };
     },
   });
 }
@@ -178,14 +173,37 @@ function sessions(keys: SeaweedfsKeys): object {
   };
 }
 
-function serverArguments(folder: string, ports: SeaweedfsOptions['ports']): string[] {
+/** The one that was remembered, while it is ours or free. */
+async function adminPortOf(folder: string, taken: readonly number[], leftover?: ProcessIdentity): Promise<number> {
+  const file = join(folder, 'admin-port');
+  const isUsable = async (port: number) =>
+    !taken.includes(port) &&
+    !taken.includes(port + ADMIN_GRPC_OFFSET) &&
+    (await isPortFree(port)) &&
+    (await isPortFree(port + ADMIN_GRPC_OFFSET));
+  const remembered = existsSync(file) ? Number(readFileSync(file, 'utf8')) : Number.NaN;
+  if (remembered >= ADMIN_PORTS.first && remembered <= ADMIN_PORTS.last) {
+    if ((leftover && isRunning(leftover)) || (await isUsable(remembered))) return remembered;
+  }
+  const count = ADMIN_PORTS.last - ADMIN_PORTS.first + 1;
+  const start = randomInt(count);
+  for (let step = 0; step < count; step += 1) {
+    const port = ADMIN_PORTS.first + ((start + step) % count);
+    if (!(await isUsable(port))) continue;
+    writePrivateFile(file, `${port}\n`);
+    return port;
+  }
+  throw new StackError(`no free port for ${SEAWEEDFS} from ${ADMIN_PORTS.first} to ${ADMIN_PORTS.last}: stop something that listens there`);
+}
+
+function serverArguments(folder: string, ports: SeaweedfsOptions['ports'], adminPort: number): string[] {
   return [
     ...['mini', `-dir=${dataFolder(folder)}`, '-ip=127.0.0.1', '-ip.bind=127.0.0.1'],
     ...[`-s3.port=${ports['']}`, `-s3.port.grpc=${ports['s3-grpc']}`, '-s3.port.iceberg=0', '-s3.port.lance=0'],
     ...[`-master.port=${ports.master}`, `-master.port.grpc=${ports['master-grpc']}`],
     ...[`-volume.port=${ports.volume}`, `-volume.port.grpc=${ports['volume-grpc']}`],
     ...[`-filer.port=${ports.filer}`, `-filer.port.grpc=${ports['filer-grpc']}`],
-    ...[`-admin.port=${ports['admin-grpc'] - ADMIN_GRPC_OFFSET}`, `-admin.port.grpc=${ports['admin-grpc']}`, '-admin.ui=false'],
+    ...[`-admin.port=${adminPort}`, `-admin.port.grpc=${adminPort + ADMIN_GRPC_OFFSET}`, '-admin.ui=false'],
     ...[`-s3.config=${identitiesFile(folder)}`, `-s3.iam.config=${sessionsFile(folder)}`, '-s3.iam.readOnly=false'],
     // The default puts them into /tmp, where anybody may be first.
     ...[`-s3.localSocket=${join(folder, 's3.sock')}`, `-filer.localSocket=${join(folder, 'filer.sock')}`],

@@ -20,6 +20,8 @@ export interface SeaweedfsServer {
   installationId: string;
   ports: Readonly<Record<SeaweedfsPort, number>>;
   home: string;
+  /** Ends it by SIGKILL and starts it again on the same data. */
+  crash: () => Promise<void>;
   stop: () => Promise<void>;
 }
 
@@ -39,13 +41,18 @@ export async function startSeaweedfs(installationId = randomBase32(8)): Promise<
   for (const _ of SEAWEEDFS_PORTS) taken.push(await findFreePort(taken));
   const ports = Object.fromEntries(SEAWEEDFS_PORTS.map((name, index) => [name, taken[index] ?? 0])) as Record<SeaweedfsPort, number>;
   const definition = seaweedfsDefinition({ home, binary, ports, installationId });
-  const { launched } = await definition.start(() => {});
+  let { launched } = await definition.start(() => {});
   return {
     adminUrl: seaweedfsAdminUrl({ home, ports }),
     sharedKey: seaweedfsSharedKey(home),
     installationId,
     ports,
     home,
+    crash: async () => {
+      process.kill(launched.identity.pid, 'SIGKILL');
+      await launched.exited;
+      ({ launched } = await definition.start(() => {}));
+    },
     stop: async () => {
       await definition.stop(launched.identity, 8_000);
       rmSync(home, { recursive: true, force: true });
