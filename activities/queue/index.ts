@@ -68,14 +68,17 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
 
   const credentialOf = (resourceId: string, version: number) => issuedCredential(dependencies, { resourceId, version });
   const provision: KindBackend['provision'] = locked(async ({ request, provider, tenant, signal }) => {
-    // After the lock: whoever held it before may have been the delete.
-    if (!(await fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
     const { resourceId, credentialVersion } = request;
     const { engine, authMode } = provider;
-    const [credential] = await Promise.all([
+    const stored = Promise.all([
       credentialOf(resourceId, credentialVersion)(provider, tenant),
       connections.record({ resourceId, details: { engine, auth_mode: authMode, ...provider.detailsOf(tenant) } }),
     ]);
+    // The fence's answer comes first, whatever becomes of these.
+    stored.catch(() => {});
+    // After the lock: whoever held it before may have been the delete.
+    if (!(await fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
+    const [credential] = await stored;
     signal.throwIfAborted();
     await provider.issueCredential({ ...tenant, credential, limits: queueLimits(request.limits) }, { signal });
   });

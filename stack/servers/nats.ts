@@ -126,8 +126,8 @@ async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions)
     `resolver_preload: { "${systemAccount}": "${systemToken}" }`,
     // Acknowledged means on disk.
     `jetstream: { store_dir: ${JSON.stringify(store)}, max_memory_store: 64MB, max_file_store: ${maxFileStore}, sync_interval: always,`,
-    // Message ids that are remembered so long are remembered in memory.
-    '  limits: { duplicate_window: "10m" } }',
+    // Message ids are remembered in memory: not longer than clients ask for unasked.
+    '  limits: { duplicate_window: "2m" } }',
     'max_payload: 1MB',
     // Held in memory for a client that does not read; the default is four times as much, for each connection of each tenant.
     'max_pending: 16MB',

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { presentQueue } from './queue';
+import type { ConnectionInput } from './types';
+
+const issued = { nats_jwt: 'a.b.c', nats_nkey: 'SU', creds_file: 'both', key_id: 'U' };
+const input = (given: Partial<ConnectionInput>): ConnectionInput => ({
+  resource: { object_name: 'lhaaaaaaaa_b' } as ConnectionInput['resource'],
+  credential: { version: 1, username: 'lhaaaaaaaa_b_1', password: 'never told' },
+  issued,
+  details: { engine: 'nats', auth_mode: 'isolated', account_id: 'A', subject_prefix: '' },
+  address: { host: 'queue.example.com', port: 4222, protocol: 'nats' },
+  baseUrl: 'http://127.0.0.1',
+  token: 'token',
+  ...given,
+});
+
+describe('the answer for a queue', () => {
+  it('has the url, and beside it what was issued', () => {
+    expect(presentQueue(input({}))).toEqual({
+      connection_url: 'nats://queue.example.com:4222',
+      engine: 'nats',
+      subject_prefix: '',
+      auth_mode: 'isolated',
+      credentials: { auth_mode: 'isolated', ...issued },
+    });
+  });
+
+  it('keeps the stored password: keys are computed from it', () => {
+    expect(JSON.stringify(presentQueue(input({})))).not.toContain('never told');
+  });
+
+  it('names the key by its user before anything was issued', () => {
+    expect(presentQueue(input({ issued: null, details: {} }))).toMatchObject({
+      auth_mode: 'isolated',
+      credentials: { auth_mode: 'isolated', key_id: 'lhaaaaaaaa_b_1' },
+    });
+  });
+
+  it('follows the scheme of the address', () => {
+    expect(presentQueue(input({ address: { host: 'h', port: 1, protocol: 'tls' } })).connection_url).toBe('tls://h:1');
+  });
+});
