@@ -15,14 +15,14 @@ const MAX_DIMENSIONS = 16_000;
 const AVAILABLE = "SELECT default_version AS version FROM pg_available_extensions WHERE name = 'vector'";
 
 export function createVectorBackend(dependencies: VectorDependencies): VectorBackend {
-  const backend = createPostgresBackend({ ...dependencies, furnish, inspectServer });
+  const backend = createPostgresBackend({ ...dependencies, furnish, inspectServer: assertPgvector });
   const { template, createWarmItem, destroyWarmItem, expectCredential, ...kind } = backend;
   // Nothing is made ahead, so nothing can be claimed.
   return { ...kind, claimWarm: kind.provision };
 }
 
 /** The platform makes the extension, since it is not one that tenants may create; table and index are the tenant's to change. */
-function furnish({ objectName, options }: Parameters<NonNullable<PostgresDependencies['furnish']>>[0]): string[] {
+export function furnish({ objectName, options }: Parameters<NonNullable<PostgresDependencies['furnish']>>[0]): string[] {
   const statements = ['CREATE EXTENSION IF NOT EXISTS vector SCHEMA public'];
   const { dimensions } = options;
   if (dimensions === undefined) return statements;
@@ -35,7 +35,8 @@ function furnish({ objectName, options }: Parameters<NonNullable<PostgresDepende
   ];
 }
 
-async function inspectServer(query: (sql: string) => Promise<Record<string, unknown>[]>): Promise<void> {
+/** @throws ProviderMisconfigured with the remedy */
+export async function assertPgvector(query: (sql: string) => Promise<Record<string, unknown>[]>): Promise<void> {
   const [row] = await query(AVAILABLE);
   const version = typeof row?.version === 'string' ? row.version : null;
   const remedy = 'install pgvector on it, or set LEASEHOLD_POSTGRES_VECTOR_ADMIN_URL to one that has it';
