@@ -23,6 +23,8 @@ export interface Groups {
   /** Kills whatever is left in it. Resolves when nothing is. */
   kill(objectName: string): Promise<void>;
   remove(objectName: string): void;
+  /** The host's own, where nothing is in it any more. */
+  removeIfEmpty(): void;
 }
 
 /** Null where the groups are not ours to write. */
@@ -114,6 +116,15 @@ function groups(version: Groups['version'], bases: string[], setLimits: SetLimit
     },
     remove: (objectName) => {
       for (const folder of foldersOf(objectName)) if (existsSync(folder)) rmdirSync(folder);
+    },
+    removeIfEmpty: () => {
+      for (const base of bases) {
+        try {
+          rmdirSync(base);
+        } catch {
+          // Objects live on in it.
+        }
+      }
     },
   };
 }

@@ -30,15 +30,16 @@ export async function writeWhole(path: string, content: string, options: WriteOp
     await rm(temporary, { force: true });
     throw error;
   }
-  if (options.durable) await syncFolder(join(path, '..'));
+  if (options.durable) await syncPath(join(path, '..'));
 }
 
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+/** What was written to it before, and for a folder which names it has, is on disk afterwards. */
+export async function syncPath(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    await folder.sync();
+    await file.sync();
   } finally {
-    await folder.close();
+    await file.close();
   }
 }
 

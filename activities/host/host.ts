@@ -12,7 +12,7 @@ import type { DirectoryLock } from './lock';
 import { rotateLog } from './logs';
 import type { HostRecord, HostRecords } from './records';
 import { type Ended, Supervised } from './supervised';
-import type { Confinement, HostOptions, HostProcessSpec, ProcessHost, ProcessState } from './types';
+import type { Confinement, HostOptions, HostProcessSpec, ObjectFiles, ProcessHost, ProcessState } from './types';
 import type { UserIds } from './users';
 
 export interface HostParts {
@@ -88,6 +88,12 @@ export class Host implements ProcessHost {
     });
   }
 
+  async writeFiles(objectName: string, files: ObjectFiles, whileSyncing: () => Promise<void> = async () => undefined): Promise<void> {
+    const { records } = this.#parts;
+    const { record } = await this.#turns.take(objectName, () => this.#ensure(objectName));
+    await records.writeFiles(record, files, whileSyncing);
+  }
+
   configPathOf(objectName: string, fileName: string): string {
     return this.#parts.records.configPathOf(objectName, fileName);
   }
@@ -129,15 +135,19 @@ export class Host implements ProcessHost {
   async run(spec: HostProcessSpec): Promise<void> {
     await this.#turns.take(spec.objectName, async () => {
       const entry = await this.#ensure(spec.objectName);
-      const unchanged = JSON.stringify(entry.record.spec) === JSON.stringify(spec) && entry.record.desired === 'running';
-      if (!unchanged) await this.#save(entry, { desired: 'running', spec });
-      if (entry.process?.isRunning && entry.process.record.specDigest === specDigest(spec)) {
-        if (!unchanged) await this.#capMemory(entry, spec);
-        return;
-      }
-      await this.#end(entry);
-      await this.#start(entry);
+      const { record } = entry;
+      const unchanged = JSON.stringify(record.spec) === JSON.stringify(spec) && record.desired === 'running';
+      // From here on it is what should run; a start that dies before that is on disk was never promised to anybody.
+      if (!unchanged) entry.record = { ...record, desired: 'running', spec };
+      const saved = unchanged ? Promise.resolve() : this.#parts.records.write(entry.record);
+      await Promise.all([saved, this.#runAs(entry, spec)]);
     });
+  }
+
+  async #runAs(entry: Entry, spec: HostProcessSpec): Promise<void> {
+    if (entry.process?.isRunning && entry.process.record.specDigest === specDigest(spec)) return await this.#capMemory(entry, spec);
+    await this.#end(entry);
+    await this.#start(entry);
   }
 
   async stop(objectName: string): Promise<void> {
@@ -188,6 +198,7 @@ export class Host implements ProcessHost {
       entry.process?.onEnd(() => undefined);
       if (entry.timer) clearTimeout(entry.timer);
     }
+    this.#parts.groups?.removeIfEmpty();
     await this.#parts.lock.release();
   }
 
@@ -222,7 +233,7 @@ export class Host implements ProcessHost {
     if (known === undefined) {
       // The record is first: whatever is made after it will be found.
       this.#entries.set(objectName, entry);
-      await records.write(entry.record);
+      await records.write(entry.record, { durable: false });
     }
     await records.makeFolders(objectName, uid);
     return entry;
@@ -273,7 +284,8 @@ export class Host implements ProcessHost {
   async #remove(entry: Entry): Promise<void> {
     const { objectName, uid } = entry.record;
     if (entry.record.desired !== 'removing') await this.#save(entry, { desired: 'removing' });
-    // Nothing of it is kept, so it need not end in order.
+    // Nothing of it is kept, so it need not end in order; nor is it an end by itself.
+    entry.process?.onEnd(() => undefined);
     await entry.process?.kill();
     await this.#end(entry);
     // Also where there are groups: a process that is no member of them cannot be ours, but one of this user would be.

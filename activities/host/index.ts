@@ -8,7 +8,7 @@ import { HostRecords } from './records';
 import type { HostOptions, ProcessHost } from './types';
 import { UserIds } from './users';
 
-export type { Confinement, HostLogger, HostOptions, HostPorts, HostProcessSpec, ProcessHost, ProcessState } from './types';
+export type { Confinement, HostLogger, HostOptions, HostPorts, HostProcessSpec, ObjectFiles, ProcessHost, ProcessState } from './types';
 
 const run = promisify(execFile);
 

@@ -1,12 +1,12 @@
 // What a host keeps on disk: what should run, and the folders of each object.
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { RESOURCE_KINDS } from '../../shared/resourcetype';
 import { ProviderMisconfigured } from '../errors';
-import { namesIn, readIfThere, writeWhole } from './files';
-import type { HostProcessSpec } from './types';
+import { namesIn, readIfThere, syncPath, writeWhole } from './files';
+import type { HostProcessSpec, ObjectFiles } from './types';
 
 const specSchema = z.object({
   kind: z.enum(RESOURCE_KINDS),
@@ -97,8 +97,9 @@ export class HostRecords {
     throw new ProviderMisconfigured(`${path} cannot be read: ${parsed.error.issues[0]?.message ?? 'it is not a record'}`);
   }
 
-  async write(record: HostRecord): Promise<void> {
-    await writeWhole(this.pathsOf(record.objectName).stateFile, JSON.stringify(record), { mode: 0o600, durable: true });
+  /** Durable unless it is only there to be found by the next start of this machine's host worker. */
+  async write(record: HostRecord, options = { durable: true }): Promise<void> {
+    await writeWhole(this.pathsOf(record.objectName).stateFile, JSON.stringify(record), { mode: 0o600, ...options });
   }
 
   async makeFolders(objectName: string, uid: number | null): Promise<void> {
@@ -114,10 +115,18 @@ export class HostRecords {
     return join(this.pathsOf(objectName).configDirectory, assertFileName(fileName));
   }
 
-  async writeConfig(record: HostRecord, fileName: string, content: string): Promise<string> {
+  async writeConfig(record: HostRecord, fileName: string, content: string, options = { durable: true }): Promise<string> {
     const path = this.configPathOf(record.objectName, fileName);
-    await writeWhole(path, content, { mode: 0o640, durable: true, ...(record.uid === null ? {} : { groupId: record.uid }) });
+    await writeWhole(path, content, { mode: 0o640, ...options, ...(record.uid === null ? {} : { groupId: record.uid }) });
     return path;
+  }
+
+  /** What is called for while the disk works must not depend on it: a loss of power may take the files and leave what was done. */
+  async writeFiles(record: HostRecord, files: ObjectFiles, whileSyncing: () => Promise<void>): Promise<void> {
+    const config = Object.entries(files.config).map(([name, text]) => this.writeConfig(record, name, text, { durable: false }));
+    const secret = Object.entries(files.private).map(([name, text]) => this.writePrivate(record.objectName, name, text));
+    const paths = await Promise.all([...config, ...secret]);
+    await Promise.all([whileSyncing(), syncAll(paths)]);
   }
 
   async writePrivate(objectName: string, fileName: string, content: string): Promise<string> {
@@ -154,6 +163,11 @@ export class HostRecords {
   async ownerOf(objectName: string): Promise<number | null> {
     return (await stat(this.pathsOf(objectName).directory).catch(() => null))?.uid ?? null;
   }
+}
+
+async function syncAll(paths: string[]): Promise<void> {
+  await Promise.all(paths.map(syncPath));
+  await Promise.all([...new Set(paths.map(dirname))].map(syncPath));
 }
 
 /** Names become parts of paths. */

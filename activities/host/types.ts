@@ -25,6 +25,14 @@ export interface HostProcessSpec {
   readOnlyPaths?: readonly string[];
 }
 
+/** By name. */
+export interface ObjectFiles {
+  /** As by `writeConfig`. */
+  config: Readonly<Record<string, string>>;
+  /** As by `writePrivate`. */
+  private: Readonly<Record<string, string>>;
+}
+
 export interface ProcessState {
   state: 'running' | 'stopped' | 'absent';
   pid: number | null;
@@ -46,6 +54,8 @@ export interface ProcessHost {
   directoryOf(objectName: string): Promise<string>;
   /** Writes a file, whole or not at all, that the process can read but neither change nor replace. Answers its path. */
   writeConfig(objectName: string, fileName: string, content: string): Promise<string>;
+  /** Several of either sort in one go, and on disk when it answers; `whileSyncing` runs once they are there to be read. */
+  writeFiles(objectName: string, files: ObjectFiles, whileSyncing?: () => Promise<void>): Promise<void>;
   /** Where `writeConfig` puts that file. */
   configPathOf(objectName: string, fileName: string): string;
   /** As it was written; null when there is none. */

@@ -1,6 +1,7 @@
 // The platform's own connections: made for one call, never without a deadline, since a tenant may keep its server busy.
+import { connect } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
-import { ProviderMisconfigured, ProviderUnavailable, redactUrls } from '../errors';
+import { ProviderMisconfigured, redactUrls } from '../errors';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 5_000;
@@ -53,17 +54,20 @@ export async function withAdmin<T>(address: AdminAddress, work: (redis: Redis) =
   }
 }
 
+/** Rejects at once when nothing does. */
+export function listens(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve();
+    });
+  });
+}
+
 /** The words of a server's refusal, of a broken connection, or of anything else. */
 export function wordsOf(error: unknown): string {
   const { message, code } = Object(error) as { message?: unknown; code?: unknown };
   return redactUrls(String(message || code || 'unknown error'));
-}
-
-export function isRefusedLogin(error: unknown): boolean {
-  return /^(WRONGPASS|NOAUTH)/.test(wordsOf(error));
-}
-
-/** A driver's error as one of ours. */
-export function unavailable(error: unknown): ProviderUnavailable {
-  return error instanceof ProviderUnavailable ? error : new ProviderUnavailable(wordsOf(error));
 }

@@ -12,7 +12,7 @@ import type {
   RotateRequest,
 } from '../backend';
 import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
-import type { ProcessHost } from '../host/types';
+import type { ObjectFiles, ProcessHost } from '../host/types';
 import {
   type Access,
   accessSchema,
@@ -26,7 +26,7 @@ import {
   userRules,
   withLogin,
 } from './access';
-import { withAdmin, wordsOf } from './admin';
+import { listens, withAdmin, wordsOf } from './admin';
 import { configFile, MAX_OPEN_FILES, MAX_PROCESSES, maxMemoryBytes, memoryLimitBytes } from './config';
 import { countedCalls, parseTally, tallied } from './counting';
 import { infoField } from './info';
@@ -48,7 +48,8 @@ const TALLY_FILE = 'commands.json';
 const ACL_FILE = 'users.acl';
 const CONFIG_FILE = 'redis.conf';
 const READY_WITHIN_MS = 20_000;
-const LONGEST_WAIT_MS = 50;
+/** A refused connection costs next to nothing. */
+const LONGEST_WAIT_MS = 8;
 /** Looks in a row at which a server did not let the platform in. */
 const UNREACHABLE_LOOKS = 3;
 
@@ -63,16 +64,18 @@ export class OwnServer {
   async provision(request: ProvisionRequest, signal?: AbortSignal): Promise<void> {
     const { host, dependencies } = this.#options;
     const { objectName, resourceId } = request;
-    if (!(await dependencies.fence(request))) throw new Fenced(`${objectName} is not to be made any more`);
-    const login = await this.#credential(request, request.credentialVersion);
+    const [open, login] = await Promise.all([dependencies.fence(request), this.#credential(request, request.credentialVersion)]);
+    if (!open) throw new Fenced(`${objectName} is not to be made any more`);
     const before = await this.#read(objectName);
-    const port = before?.port ?? (await host.portFor(objectName));
+    const [port] = await Promise.all([before?.port ?? host.portFor(objectName), host.directoryOf(objectName)]);
     const access = withLogin({ ...(before?.access ?? NO_ACCESS), cut: false }, login);
-    await this.#write(objectName, { port, memoryMb: request.limits.memoryMb ?? null, access });
-    const recorded = await dependencies.connections.record({ resourceId, details: { port } });
-    if (recorded.port !== port) throw new ProviderMisconfigured(`${objectName} was promised port ${recorded.port}, which is not to be had`);
-    await this.#launch(objectName);
-    await this.#ready(objectName, signal);
+    const recorded = dependencies.connections.record({ resourceId, details: { port } });
+    recorded.catch(() => undefined);
+    await this.#write(objectName, { port, memoryMb: request.limits.memoryMb ?? null, access }, async () => {
+      await this.#launch(objectName);
+      await this.#ready(objectName, signal);
+    });
+    if ((await recorded).port !== port) throw new ProviderMisconfigured(`${objectName} was promised another port than ${port}`);
     // It may have run before, with another list.
     if (before !== null) await this.#apply(objectName);
   }
@@ -167,25 +170,27 @@ export class OwnServer {
     return state;
   }
 
-  /** The state first, then the files that follow from it: a server that starts now starts as it should be. */
-  async #write(objectName: string, state: State): Promise<void> {
+  /** The state and the files that follow from it: a server that starts now starts as it should be. */
+  async #write(objectName: string, state: State, whileSyncing?: () => Promise<void>): Promise<void> {
     const { host, program } = this.#options;
     const { version } = await program();
-    await host.writePrivate(objectName, STATE_FILE, JSON.stringify(state));
     const rules = ownServerRules(version, state.access);
     const platformPassword = this.#platformPassword(objectName);
-    const list = aclFile({ objectName, access: state.access, rules, platformPassword });
-    const config = configFile(
-      {
-        bindAddress: host.bindAddress,
-        port: state.port,
-        directory: await host.directoryOf(objectName),
-        aclFile: host.configPathOf(objectName, ACL_FILE),
-        maxMemoryBytes: maxMemoryBytes(state.memoryMb),
+    const settings = {
+      bindAddress: host.bindAddress,
+      port: state.port,
+      directory: await host.directoryOf(objectName),
+      aclFile: host.configPathOf(objectName, ACL_FILE),
+      maxMemoryBytes: maxMemoryBytes(state.memoryMb),
+    };
+    const files: ObjectFiles = {
+      private: { [STATE_FILE]: JSON.stringify(state) },
+      config: {
+        [ACL_FILE]: aclFile({ objectName, access: state.access, rules, platformPassword }),
+        [CONFIG_FILE]: configFile(settings, version),
       },
-      version,
-    );
-    await Promise.all([host.writeConfig(objectName, ACL_FILE, list), host.writeConfig(objectName, CONFIG_FILE, config)]);
+    };
+    await host.writeFiles(objectName, files, whileSyncing);
   }
 
   async #changeAccess(objectName: string, state: State, access: Access): Promise<void> {
@@ -258,9 +263,10 @@ export class OwnServer {
   async #ready(objectName: string, signal?: AbortSignal): Promise<void> {
     const { port } = await this.#mustBeThere(objectName);
     const deadline = Date.now() + READY_WITHIN_MS;
-    for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       signal?.throwIfAborted();
       try {
+        await listens(this.#options.host.bindAddress, port);
         await this.#asPlatform(objectName, port, (redis) => redis.ping());
         return;
       } catch (error) {
