@@ -71,11 +71,9 @@ function listens({ host, port }: { host: string; port: number }): Promise<boolea
   });
 }
 
-const AUTHENTICATION_FAILED = 18;
 const USER_NOT_FOUND = 11;
 const USER_EXISTS = 51_003;
 
-export const isAuthenticationFailure = (error: unknown): boolean => hasCode(error, AUTHENTICATION_FAILED);
 export const isUserMissing = (error: unknown): boolean => hasCode(error, USER_NOT_FOUND);
 export const isUserThere = (error: unknown): boolean => hasCode(error, USER_EXISTS);
 

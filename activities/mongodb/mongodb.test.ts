@@ -121,6 +121,12 @@ describe('the process', () => {
     expect(spec.environment).not.toHaveProperty('LEASEHOLD_LIMITS_FILE');
   });
 
+  test('a server of Postgres that has a name can be found from within the sandbox', () => {
+    expect(processSpec(input(inPostgres)).readOnlyPaths).toBeUndefined();
+    const named = { ...inPostgres, postgresUrl: 'postgres://u:p@db.example.com/d' };
+    expect(processSpec(input(named)).readOnlyPaths).toEqual(['/etc/hosts', '/etc/resolv.conf']);
+  });
+
   test('read-only is a setting of each connection to the storage', () => {
     expect(processSpec(input({ state: { engine: 'sqlite', readOnly: true, limits: {} } })).args.join(' ')).toContain('query_only(true)');
     const { environment } = processSpec(input({ ...inPostgres, state: { ...postgres, readOnly: true } }));

@@ -79,8 +79,9 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
       nameLock(ref.objectName, async (lost) => {
         if (ref.onlyIf && !(await ref.onlyIf())) return;
         const { host, storage } = configOf(ref.backendName);
-        // The folder goes last: by it the object is listed.
-        await storage?.drop(ref.objectName, { signal: lock(lost) });
+        const state = await readState(host, ref.objectName);
+        // The folder goes last: by it the object is listed. One without a state may have come as far as Postgres.
+        if (state?.engine !== 'sqlite') await storage?.drop(ref.objectName, { signal: lock(lost) });
         await host.remove(ref.objectName);
       }),
     );

@@ -1,4 +1,5 @@
 // The FerretDB process of one resource, as the host is to run it. Pure.
+import { isIP } from 'node:net';
 import type { ResourceLimits } from '../../../shared/resourcetype';
 import type { HostProcessSpec } from '../../host/types';
 import type { FerretdbState, StorageEngine } from './state';
@@ -93,6 +94,7 @@ export function processSpec(input: SpecInput): HostProcessSpec {
     maxOpenFiles: openFiles,
     maxFileBytes: engine === 'sqlite' ? largestFile(limits) : undefined,
     stopGraceMs: STOP_GRACE_MS,
+    ...(engine === 'postgres' && needsNames(input.postgresUrl) ? { readOnlyPaths: ['/etc/hosts', '/etc/resolv.conf'] } : {}),
   };
 }
 
@@ -113,6 +115,11 @@ function sqliteUrl(directory: string, limits: ResourceLimits, readOnly: boolean)
     ...(readOnly ? ['query_only(true)'] : []),
   ];
   return `file:${encodeURI(directory)}/?${pragmas.map((pragma) => `_pragma=${pragma}`).join('&')}`;
+}
+
+/** A sandbox has no files by which names of machines are found. */
+function needsNames(url: string | null): boolean {
+  return url !== null && isIP(new URL(url).hostname.replace(/^\[|\]$/g, '')) === 0;
 }
 
 /** Unfinished cursors hold a connection each, so there are more than most clients; idle ones are let go. Few steps: each is a restart. */

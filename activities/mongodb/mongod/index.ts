@@ -1,6 +1,14 @@
 // A MongoDB server that tenants share: one database each, with users that reach nothing else. Needs a server with authorization on.
 import { type Document, MongoClient, MongoServerError } from 'mongodb';
-import type { CallOptions, KindBackend, KindDependencies, MeasuredObject, ProvisionRequest, RotateRequest } from '../../backend';
+import type {
+  CallOptions,
+  ConnectionDetails,
+  KindBackend,
+  KindDependencies,
+  MeasuredObject,
+  ProvisionRequest,
+  RotateRequest,
+} from '../../backend';
 import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable, toProviderError } from '../../errors';
 import { adminClient, isUserMissing, isUserThere } from '../client';
 import { userName, versionOfUser } from '../names';
@@ -64,7 +72,7 @@ export function createMongodBackend(dependencies: MongodDependencies): KindBacke
     if (!(await fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
     const version = request.credentialVersion;
     await putUser(admin, request.objectName, version, await passwordOf(request, version), { cut: false, readOnly: false });
-    await connections.record({ resourceId: request.resourceId, details: { engine: 'mongodb' } });
+    await connections.record({ resourceId: request.resourceId, details: connectionDetails(dependencies.adminUrlOf(request.backendName)) });
   });
 
   const destroy = verb(
@@ -227,6 +235,13 @@ async function prepare(admin: MongoClient, url: string, backendName: string): Pr
   await admin.db('admin').command({ usersInfo: 1 });
   if (await letsAnybodyIn(url))
     throw new ProviderMisconfigured(`${backendName}: the server obeys clients that are not logged in: start mongod with --auth`);
+}
+
+/** What tenants' urls need besides, as the admin's own says. */
+function connectionDetails(adminUrl: string): ConnectionDetails {
+  const options = new URL(adminUrl).searchParams;
+  const tls = [options.get('tls'), options.get('ssl')].includes('true');
+  return { engine: 'mongodb', tls, replica_set: options.get('replicaSet') };
 }
 
 async function letsAnybodyIn(url: string): Promise<boolean> {
