@@ -2,15 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { createConnection, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
 import { createQueueBackend, type QueueDependencies } from '../../activities/queue';
 import { openConnection } from '../../activities/queue/nats/connection';
+import { createNatsProvider } from '../../activities/queue/nats/provider';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
-import { Nkey } from '../../shared/queueprovider';
+import { Nkey, queueLimits } from '../../shared/queueprovider';
 import { findFreePort } from '../../stack/ports';
 import type { ProcessIdentity } from '../../stack/process-identity';
 import { type NatsOptions, natsAdminUrl, natsDefinition } from '../../stack/servers/nats';
@@ -117,6 +120,7 @@ export async function startQueueHarness(): Promise<QueueHarness> {
       names.set(resourceId, objectName);
       return aRequest({ resourceId, kind: 'queue', objectName, limits: { connections, storageMb: 8 } });
     },
+    killedInsideCreate: (request) => killedInsideCreate(server, { ...request, password: passwordOf(request.resourceId, 1) }),
     setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
     open: async (request, version = 1) => session(await connectTenant(request, version)),
     close: async () => {
@@ -176,6 +180,55 @@ function createMemoryLock(): NameLock {
     tails.set(objectName, mine);
     return mine;
   };
+}
+
+/** A worker that dies with its account sent and not yet read by the server: the words wait in between until they are let go. */
+async function killedInsideCreate(
+  server: NatsTestServer,
+  request: ProvisionRequest & { password: string },
+): Promise<{ letGo: () => Promise<void> }> {
+  const { proxy, port, held } = await holdingProxy(server.url, 'CLAIMS.UPDATE');
+  const adminUrl = server.adminUrl.replace(new URL(server.adminUrl).host, `127.0.0.1:${port}`);
+  const provider = createNatsProvider({ adminUrlOf: () => adminUrl, logger: { info() {}, warn() {}, error() {} } });
+  const credential = { version: 1, username: `${request.objectName}_1`, password: request.password };
+  const issuing = provider.issueCredential({ ...request, credential, limits: queueLimits(request.limits) }).catch(() => {});
+  const letGo = await held;
+  await provider.close();
+  await issuing;
+  return {
+    letGo: async () => {
+      // The next caller must have looked and found nothing.
+      await sleep(10);
+      letGo();
+      proxy.close();
+    },
+  };
+}
+
+/** Passes on what is said, but for what follows the first chunk that holds `word`. */
+async function holdingProxy(url: string, word: string): Promise<{ proxy: Server; port: number; held: Promise<() => void> }> {
+  const { hostname: host, port: target } = new URL(url);
+  let tellHeld = (_letGo: () => void) => {};
+  const held = new Promise<() => void>((resolve) => {
+    tellHeld = resolve;
+  });
+  const proxy = createServer((client) => {
+    const upstream = createConnection({ host, port: Number(target) });
+    let kept: Buffer[] | null = null;
+    client.on('data', (chunk) => {
+      if (kept === null && chunk.includes(word)) {
+        kept = [];
+        tellHeld(() => upstream.end(Buffer.concat(kept ?? [])));
+      }
+      if (kept === null) upstream.write(chunk);
+      else kept.push(chunk);
+    });
+    upstream.pipe(client);
+    for (const socket of [client, upstream]) socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const address = proxy.address();
+  return { proxy, port: typeof address === 'object' && address !== null ? address.port : 0, held };
 }
 
 const STREAM = 'written';

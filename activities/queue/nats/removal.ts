@@ -9,25 +9,27 @@ import { NatsAccounts } from './accounts';
 import { type NatsSystem, openConnection } from './connection';
 import { removeStreamFolder } from './disk';
 
-const LOOK_AGAIN_MS = 20;
+const STREAMS_LOOK_MS = 20;
+const ABSENT_LOOK_MS = 40;
 const MAX_LOOKS = 50;
 const STREAM_NOT_FOUND = 10059;
 
+/**
+ * Absent is what was absent at two looks: what a worker had sent before it was killed is in the server's socket, and has been read when the
+ * second is answered.
+ */
 export async function removeAccount(system: NatsSystem, objectName: string, call: CallSignal | undefined): Promise<void> {
   const accounts = new NatsAccounts(system);
   const accountId = natsAccountId(objectName);
+  let absentLooks = 0;
   for (let look = 0; look < MAX_LOOKS; look += 1) {
     call?.signal?.throwIfAborted();
     const stored = await accounts.find(accountId);
     if (stored?.state) await emptyAccount({ system, accounts, accountId, objectName, state: stored.state }, call);
-    if (stored) {
-      await accounts.delete([accountId]);
-      // A push of someone who died meanwhile may be on its way still.
-      await sleep(LOOK_AGAIN_MS);
-      continue;
-    }
-    await removeStreamFolder(system.admin, accountId);
-    return;
+    if (stored) await accounts.delete([accountId]);
+    absentLooks = stored ? 0 : absentLooks + 1;
+    if (absentLooks === 2) return removeStreamFolder(system.admin, accountId);
+    await sleep(ABSENT_LOOK_MS);
   }
   throw new ProviderUnavailable(`the account of ${objectName} does not go`);
 }
@@ -76,7 +78,7 @@ async function deleteStreams(connection: NatsConnection, objectName: string): Pr
     }
     quietLooks = names.length === 0 ? quietLooks + 1 : 0;
     if (quietLooks === 2) return;
-    await sleep(LOOK_AGAIN_MS);
+    await sleep(STREAMS_LOOK_MS);
   }
   throw new ProviderUnavailable(`streams of ${objectName} do not end`);
 }
