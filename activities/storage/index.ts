@@ -14,7 +14,7 @@ import type {
   RetireRequest,
   RotateRequest,
 } from '../backend';
-import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured } from '../errors';
+import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
 import { toStorageError } from './errors';
 import { listObjects, measureObjects } from './inventory';
 import { issuedKeyOf, secretsOf } from './issued';
@@ -26,6 +26,8 @@ export interface StorageDependencies extends KindDependencies {
   configOf: (backendName: string) => StoreConfig;
 }
 
+/** One removes, one finds nothing; more only where something takes effect late. */
+const PASSES = 10;
 const OPEN: AccessState = { cut: false, readOnly: false };
 
 type Run<Request> = (request: Request, options: { signal: AbortSignal }) => Promise<void>;
@@ -106,16 +108,23 @@ class StorageRoom {
     const store = this.#stores.get(ref.backendName);
     const gone = await this.#locked(objectName, options, async (locked) => {
       if (ref.onlyIf && !(await ref.onlyIf())) return false;
-      // In whichever mode it was made: its row may know, an orphan has none.
-      const places = this.#stores.possiblePlaces(store, objectName);
-      await store.provider.setAccess(places.own, { cut: true, readOnly: false }, locked);
-      await deleteBucket(store.s3, places.own.bucket, locked);
-      await emptyPrefix(store.s3, places.shared.bucket, places.shared.prefix, locked);
-      await removeFolders(store.s3, places.shared.bucket, places.shared.prefix, locked);
-      await store.provider.revokeAll(objectName, locked);
+      // A call whose client was killed may still take effect: it is over once nothing is found any more.
+      for (let pass = 0; await this.#remove(store, objectName, locked); pass += 1)
+        if (pass === PASSES) throw new ProviderUnavailable(`${objectName} comes back to ${ref.backendName} as often as it is removed`);
       return true;
     });
     if (gone) await store.provider.forget(objectName, options);
+  }
+
+  /** In whichever mode it was made: its row may know, an orphan has none. False = there was nothing. */
+  async #remove(store: Store, objectName: string, locked: { signal: AbortSignal }): Promise<boolean> {
+    const { own, shared } = this.#stores.possiblePlaces(store, objectName);
+    await store.provider.setAccess(own, { cut: true, readOnly: false }, locked);
+    const hadBucket = await deleteBucket(store.s3, own.bucket, locked);
+    const hadObjects = await emptyPrefix(store.s3, shared.bucket, shared.prefix, locked);
+    await removeFolders(store.s3, shared.bucket, shared.prefix, locked);
+    const hadUsers = await store.provider.revokeAll(objectName, locked);
+    return hadBucket || hadObjects || hadUsers;
   }
 
   async cut(request: ProvisionRequest, options: { signal: AbortSignal }): Promise<void> {

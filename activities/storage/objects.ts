@@ -28,8 +28,14 @@ export async function ensureBucket(s3: S3Client, bucket: string, options: CallOp
 }
 
 export async function listBuckets(s3: S3Client, options: CallOptions): Promise<string[]> {
-  const { Buckets } = await s3.send(new ListBucketsCommand({}), abort(options));
-  return (Buckets ?? []).map((bucket) => bucket.Name).filter((name) => name !== undefined);
+  const names: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await s3.send(new ListBucketsCommand({ ContinuationToken: token }), abort(options));
+    for (const { Name } of page.Buckets ?? []) if (Name !== undefined) names.push(Name);
+    token = page.ContinuationToken;
+  } while (token !== undefined);
+  return names;
 }
 
 /** The first segments of the keys, each with its slash. */
@@ -63,8 +69,9 @@ async function* uploads(s3: S3Client, bucket: string, prefix: string, options: C
   }
 }
 
-/** Until nothing is there: uploads, every version, delete markers. What is added meanwhile is taken too. */
-export async function emptyPrefix(s3: S3Client, bucket: string, prefix: string, options: CallOptions): Promise<void> {
+/** Until nothing is there: uploads, every version, delete markers. What is added meanwhile is taken too. False = there was nothing. */
+export async function emptyPrefix(s3: S3Client, bucket: string, prefix: string, options: CallOptions): Promise<boolean> {
+  let removed = false;
   let former = '';
   let unchanged = 0;
   for (;;) {
@@ -77,7 +84,8 @@ export async function emptyPrefix(s3: S3Client, bucket: string, prefix: string, 
     // Always the first page: what it showed is gone by the next turn, and a marker could skip what a straggler added.
     const objects = await firstVersions(s3, bucket, prefix, options);
     if (objects.length > 0) await deleteObjects(s3, bucket, objects, options);
-    if (found + objects.length === 0) return;
+    if (found + objects.length === 0) return removed;
+    removed = true;
     const seen = JSON.stringify(objects);
     unchanged = seen === former ? unchanged + 1 : 0;
     former = seen;
@@ -118,9 +126,11 @@ async function deleteObjects(s3: S3Client, bucket: string, objects: ObjectIdenti
   }
 }
 
-export async function deleteBucket(s3: S3Client, bucket: string, options: CallOptions): Promise<void> {
+/** False = there was none. */
+export async function deleteBucket(s3: S3Client, bucket: string, options: CallOptions): Promise<boolean> {
   await emptyPrefix(s3, bucket, '', options);
-  await absentOr(() => s3.send(new DeleteBucketCommand({ Bucket: bucket }), abort(options)), 'NoSuchBucket');
+  const answer = await absentOr(() => s3.send(new DeleteBucketCommand({ Bucket: bucket }), abort(options)), 'NoSuchBucket');
+  return answer !== undefined;
 }
 
 /** Bytes by the group that a key belongs to; uploads that were never completed count as what they hold. */

@@ -11,6 +11,8 @@ export function clientOptions({ endpoint, region, key }: { endpoint: string; reg
     credentials: { accessKeyId: key.accessKeyId, secretAccessKey: key.secretAccessKey, sessionToken: key.sessionToken },
     // Temporal repeats; a client that does so too only hides how long a store has been away.
     maxAttempts: 2,
+    // A store that hangs is a store that is away.
+    requestHandler: { connectionTimeout: 3_000, socketTimeout: 30_000 },
     // Checksums that nobody asked for are refused in presigned uploads, and by stores that do not know them.
     requestChecksumCalculation: 'WHEN_REQUIRED' as const,
     responseChecksumValidation: 'WHEN_REQUIRED' as const,

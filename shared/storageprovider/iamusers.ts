@@ -97,8 +97,10 @@ export class IamUsers {
     await absentOr(() => this.#iam.send(new DeleteUserCommand({ UserName: userName }), abort(options)), 'NoSuchEntity');
   }
 
-  async revokeAll(objectName: string, options: CallOptions = {}): Promise<void> {
-    for (const version of await this.versions(objectName, options)) await this.revoke(objectName, version, options);
+  async revokeAll(objectName: string, options: CallOptions = {}): Promise<boolean> {
+    const versions = await this.versions(objectName, options);
+    for (const version of versions) await this.revoke(objectName, version, options);
+    return versions.length > 0;
   }
 
   async #issueKey(userName: string, request: IssueRequest, options: CallOptions): Promise<void> {

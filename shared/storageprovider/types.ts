@@ -60,8 +60,8 @@ export interface StorageCredentialProvider {
   setAccess(place: StoragePlace, access: AccessState, options?: CallOptions): Promise<void>;
   /** Ends one version; absent is success. */
   revoke(place: StoragePlace, version: number, options?: CallOptions): Promise<void>;
-  /** No version of the object is left, in whichever mode they were made. */
-  revokeAll(objectName: string, options?: CallOptions): Promise<void>;
+  /** No version of the object is left, in whichever mode they were made. False = there was none. */
+  revokeAll(objectName: string, options?: CallOptions): Promise<boolean>;
   /** Takes the object out of what tenants have in common. It waits for a lock of its own: to be called without the object's. */
   forget(objectName: string, options?: CallOptions): Promise<void>;
   /** Object names that begin with the prefix and have credentials or marks here. */
