@@ -311,6 +311,22 @@ describe('what a process can reach', () => {
     expect(Number(await askOnce(spec.port, forks))).toBeLessThan(24);
   });
 
+  test('no file larger than its spec says; more from the next start on', async () => {
+    const { processes } = host;
+    const directory = await processes.directoryOf(NAME);
+    const spec = await specOf(`process.on('SIGXFSZ', () => {});`, { maxFileBytes: 100_000 });
+    await processes.run(spec);
+    const write = (bytes: number) => askOnce(spec.port, `fs.writeFileSync('${directory}/large', Buffer.alloc(${bytes})), 'written'`);
+    expect(await write(90_000)).toBe('written');
+    expect(await write(200_000)).toMatch(/^error EFBIG/);
+    const { pid } = await processes.inspect(NAME);
+    await processes.run({ ...spec, maxFileBytes: 300_000 });
+    expect((await processes.inspect(NAME)).pid).toBe(pid);
+    await processes.stop(NAME);
+    await processes.run({ ...spec, maxFileBytes: 300_000 });
+    expect(await write(200_000)).toBe('written');
+  });
+
   test('no secret stands in a command line', async () => {
     await host.processes.run(await specOf());
     expect(spawnSync('pgrep', ['-f', 'of-this-object']).status).toBe(1);

@@ -92,6 +92,7 @@ describe('how it is launched', () => {
 
   test('limits: processes only where the user is its own, address space only where no group caps memory', () => {
     expect(limitArguments(SPEC, PLACE)).toEqual(['prlimit', '--core=0', '--nofile=1064', '--nproc=24']);
+    expect(limitArguments({ ...SPEC, maxFileBytes: 5 }, PLACE)).toContain('--fsize=5');
     expect(limitArguments(SPEC, { uid: null, capAddressSpace: true })).toEqual([
       'prlimit',
       '--core=0',
@@ -110,7 +111,7 @@ describe('how it is launched', () => {
   });
 
   test('the digest tells specs apart, but not by memory or by the order of variables', () => {
-    expect(specDigest({ ...SPEC, memoryLimitBytes: 1 })).toBe(specDigest(SPEC));
+    expect(specDigest({ ...SPEC, memoryLimitBytes: 1, maxFileBytes: 1 })).toBe(specDigest(SPEC));
     expect(specDigest({ ...SPEC, environment: { PATH: '/usr/bin', TOKEN: 'a-secret-of-the-process' } })).toBe(specDigest(SPEC));
     const changes: Partial<HostProcessSpec>[] = [
       { args: ['other'] },

@@ -344,8 +344,13 @@ export class Host implements ProcessHost {
 
   async #capMemory(entry: Entry, spec: HostProcessSpec): Promise<void> {
     this.#parts.groups?.setMemory(spec.objectName, spec.memoryLimitBytes);
-    if (entry.process && this.#capsAddressSpace(spec))
+    if (entry.process === null || !this.#capsAddressSpace(spec)) return;
+    try {
       await this.#parts.setAddressSpace(entry.process.mainPid, addressSpaceBytes(spec.memoryLimitBytes));
+    } catch (error) {
+      // Not every root may: then it holds from the next start on.
+      this.#parts.options.logger.warn('a memory limit could not be changed while running', { objectName: spec.objectName, error });
+    }
   }
 
   /** Go programs reserve address space that they never use. */

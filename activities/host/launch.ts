@@ -50,13 +50,13 @@ export function launchCommand(spec: HostProcessSpec, place: LaunchPlace): { comm
   };
 }
 
-/** Equal for specs that the same running process serves: the memory limit is changed while it runs. */
+/** Equal for specs that the same running process serves: a new limit of memory is given to it while it runs, one of files at its next start. */
 export function specDigest(spec: HostProcessSpec): string {
-  const { memoryLimitBytes: _, ...rest } = spec;
+  const { memoryLimitBytes: _, maxFileBytes: __, ...rest } = spec;
   const environment = Object.entries(spec.environment).sort(([a], [b]) => (a < b ? -1 : 1));
   const fields = [rest.kind, rest.objectName, rest.command, rest.args, environment, rest.port, rest.maxProcesses, rest.maxOpenFiles];
   return createHash('sha256')
-    .update(JSON.stringify([...fields, rest.readOnlyPaths ?? [], rest.maxFileBytes ?? null]))
+    .update(JSON.stringify([...fields, rest.readOnlyPaths ?? []]))
     .digest('hex');
 }
 

@@ -35,6 +35,14 @@ export function memoryLimitBytes(maxMemory: number): number {
   return 2 * maxMemory + FIXED_COST_BYTES;
 }
 
+/**
+ * The log is rewritten when it has doubled, so it is never near this; where rewriting fails again and again, it must not fill the disk. Whoever
+ * reaches it is killed, and its log is rewritten at the next start.
+ */
+export function maxFileBytes(maxMemory: number): number {
+  return 16 * maxMemory + 128 * MEGABYTE;
+}
+
 export function configFile(config: OwnServerConfig, version: ServerVersion): string {
   const lines = [
     `port ${config.port}`,

@@ -27,7 +27,7 @@ import {
   withLogin,
 } from './access';
 import { listens, withAdmin, wordsOf } from './admin';
-import { configFile, MAX_OPEN_FILES, MAX_PROCESSES, maxMemoryBytes, memoryLimitBytes } from './config';
+import { configFile, MAX_OPEN_FILES, MAX_PROCESSES, maxFileBytes, maxMemoryBytes, memoryLimitBytes } from './config';
 import { countedCalls, parseTally, tallied } from './counting';
 import { infoField } from './info';
 import { ownServerRules, type ServerVersion } from './rules';
@@ -256,6 +256,7 @@ export class OwnServer {
       memoryLimitBytes: memoryLimitBytes(maxMemoryBytes(memoryMb)),
       maxProcesses: MAX_PROCESSES,
       maxOpenFiles: MAX_OPEN_FILES,
+      maxFileBytes: maxFileBytes(maxMemoryBytes(memoryMb)),
     });
   }
 
