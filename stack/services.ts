@@ -149,8 +149,17 @@ export function receiverDefinition(context: ServiceContext): ServiceDefinition {
 }
 
 /** Stands in tenants' receive urls; whoever puts a proxy in front of the receiver names that. */
-function receiverUrl({ settings, ports }: Pick<ServiceContext, 'settings' | 'ports'>): string {
-  return settings.receiverUrl ?? `http://${new URL(settings.localUrl).hostname}:${portOf({ ports }, RECEIVER)}`;
+function receiverUrl(context: Pick<ServiceContext, 'settings' | 'ports'>): string {
+  return context.settings.receiverUrl ?? localReceiverUrl(context);
+}
+
+function localReceiverUrl({ settings, ports }: Pick<ServiceContext, 'settings' | 'ports'>): string {
+  return `http://${new URL(settings.localUrl).hostname}:${portOf({ ports }, RECEIVER)}`;
+}
+
+/** For tenants, and for the worker that looks whether it is ready. */
+function receiverUrls(context: Pick<ServiceContext, 'settings' | 'ports'>): Record<string, string> {
+  return { LEASEHOLD_RECEIVER_URL: receiverUrl(context), LEASEHOLD_RECEIVER_INTERNAL_URL: localReceiverUrl(context) };
 }
 
 /** A role and a database of their own on the tenants' server; the worker makes them. */
@@ -204,7 +213,7 @@ export function childEnvironment(
     LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: tenantsAdminUrl(context),
     LEASEHOLD_POSTGRES_VECTOR_ADMIN_URL: settings.external.vectorAdminUrl ?? tenantsAdminUrl(context),
     LEASEHOLD_INBOX_URL: inboxUrl(context),
-    ...(settings.kinds.has('webhook') ? { LEASEHOLD_RECEIVER_URL: receiverUrl(context) } : {}),
+    ...(settings.kinds.has('webhook') ? receiverUrls(context) : {}),
     LEASEHOLD_TEMPORAL_ADDRESS: settings.external.temporalAddress ?? `127.0.0.1:${portOf(context, TEMPORAL)}`,
     LEASEHOLD_TEMPORAL_NAMESPACE: settings.temporalNamespace,
     LEASEHOLD_TEMPORAL_UI_URL: temporalUiUrl(context),

@@ -47,7 +47,8 @@ export const createWebhookKind: CreateKind = (parts) => {
       await backend.prepareServer(backendName);
       const patienceMs = looked ? 0 : FIRST_PATIENCE_MS;
       looked = true;
-      await receiverAnswers(adminUrlOf(parts, backendName), patienceMs);
+      // The public address may lead through a proxy that cannot be reached from here.
+      await receiverAnswers(secretOf('LEASEHOLD_RECEIVER_INTERNAL_URL') ?? adminUrlOf(parts, backendName), patienceMs);
     },
   };
 };
