@@ -35,11 +35,11 @@ child.once('close', (code) => {
     process.stderr.write(said);
     process.exit(1);
   }
-  const line = (kind, tried, refused) => console.log(`${kind.padEnd(12)}${String(tried).padStart(8)}${String(refused).padStart(9)}`);
+  const line = (kind, tried, refused) => console.log(`${kind.padEnd(22)}${String(tried).padStart(8)}${String(refused).padStart(9)}`);
   line('kind', 'tried', 'refused');
   for (const { kind, tried, refused, skipped } of rows) {
     if (skipped === undefined) line(kind, tried, refused);
-    else console.log(`${kind.padEnd(12)}skipped: no server (${skipped})`);
+    else console.log(`${kind.padEnd(22)}skipped: no server (${skipped})`);
   }
   const sum = (field) => rows.reduce((total, row) => total + row[field], 0);
   line('all', sum('tried'), sum('refused'));

@@ -33,6 +33,7 @@ async function chaosOfKinds(options: { times: number; kinds: ResourceKind[] }): 
     const victims = ['worker', 'host-local', 'host-second'];
     const report = await runChaos({ stack, victims, kinds: options.kinds, times: options.times, say });
     for (const { kind, pings } of report.held) say(`${kind}: a session was held over all kills, ${pings} commands`);
+    for (const line of report.repeated) say(`sent again: ${line}`);
     for (const fault of report.faults) say(`FAULT ${fault}`);
     say(`${report.kills} kills, ${report.made} made and deleted`);
     say(report.faults.length === 0 ? 'pass: nothing leaked, lost or doubled; no held session dropped' : 'fail');
