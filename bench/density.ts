@@ -71,7 +71,7 @@ async function createMany(
   { kind, count }: { kind: ResourceKind; count: number },
 ): Promise<Granted[]> {
   const made: Granted[] = [await createOne(stack, client, kind)];
-  await inTurns(Array.from({ length: count - 1 }), async () => {
+  await inTurns([...Array(count - 1).keys()], async () => {
     made.push(await client.create(kind, 'density'));
   });
   return made;
