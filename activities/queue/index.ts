@@ -100,7 +100,7 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
       provider.revokeCredential({ ...tenant, version: request.retireVersion }, { signal }),
     ),
     setReadOnly: locked(({ request, provider, tenant, signal }) =>
-      provider.setReadOnly({ ...tenant, readOnly: request.readOnly }, { signal }),
+      provider.setReadOnly({ ...tenant, readOnly: request.readOnly, limits: queueLimits(request.limits) }, { signal }),
     ),
     applyLimits: locked(({ request, provider, tenant, signal }) =>
       provider.applyLimits({ ...tenant, limits: queueLimits(request.limits) }, { signal }),

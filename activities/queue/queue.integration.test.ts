@@ -5,6 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { randomBase32 } from '../../shared/crypto';
 import {
   formatNatsAdminUrl,
@@ -28,6 +29,7 @@ import { createNatsProvider } from './nats/provider';
 jest.setTimeout(120_000);
 
 const KILLS = Number(process.env.LEASEHOLD_TEST_KILLS ?? 5);
+const MB = 1024 * 1024;
 const QUIET = { info() {}, warn() {}, error() {} };
 const withServer = natsIsHere() ? describe : describe.skip;
 const title = (text: string) => (natsIsHere() ? text : `${text} (skipped: no server)`);
@@ -60,6 +62,30 @@ withServer(title('a queue backend'), () => {
     await harness.server.kill();
     await harness.server.start();
     expect(await harness.backend.measureAll('test')).toContainEqual({ objectName: request.objectName, bytes: 0 });
+    await harness.backend.deprovision(request);
+  });
+
+  test('a smaller plan loses no stream at the next restart, and is kept once there is room', async () => {
+    const request = { ...harness.newRequest(), limits: { connections: 5, storageMb: 8 } };
+    const smaller = { ...request, limits: { connections: 5, storageMb: 1 } };
+    await harness.backend.provision(request);
+    const before = await harness.connect(request);
+    const { streams } = await jetstreamManager(before, { checkAPI: false });
+    await streams.add({ name: 'large', subjects: ['large'], max_bytes: 4 * MB });
+    for (let index = 0; index < 20; index += 1) await jetstream(before).publish('large', new Uint8Array(100_000));
+    await harness.backend.applyLimits(smaller);
+    await expect(streams.add({ name: 'more', subjects: ['more'], max_bytes: MB })).rejects.toThrow(/insufficient storage/);
+    await harness.server.kill();
+    await harness.server.start();
+    const after = await harness.connect(request);
+    const manager = await jetstreamManager(after, { checkAPI: false });
+    expect((await manager.streams.info('large')).state.messages).toBe(20);
+    const measured = await harness.backend.measureAll('test');
+    expect(measured.find(({ objectName }) => objectName === request.objectName)?.bytes).toBeGreaterThan(2 * 1_000_000);
+    await manager.streams.delete('large');
+    await harness.backend.setReadOnly({ ...smaller, readOnly: false });
+    await expect(manager.streams.add({ name: 'large', subjects: ['large'], max_bytes: 4 * MB })).rejects.toThrow(/exceeds account limit/);
+    await after.close();
     await harness.backend.deprovision(request);
   });
 

@@ -1,6 +1,6 @@
 // The queue as every engine gives it: one interface, the choice of its implementation, and what of it is computed without a server.
 export { createQueueProviders, type ProviderMaker, type QueueBackendChoice, type QueueProviders } from './factory';
-export { QUEUE_DEFAULTS, queueLimits } from './limits';
+export { isShrunk, limitsAtLeast, QUEUE_DEFAULTS, queueLimits } from './limits';
 export { formatNatsAdminUrl, type NatsAdmin, parseNatsAdminUrl } from './nats-admin';
 export {
   type NatsAccountState,

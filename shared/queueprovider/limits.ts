@@ -1,5 +1,5 @@
 import type { ResourceLimits } from '../resourcetype';
-import type { QueueLimits } from './types';
+import type { QueueLimits, QueueUse } from './types';
 
 const BYTES_PER_MB = 1024 * 1024;
 
@@ -13,5 +13,23 @@ export function queueLimits(limits: ResourceLimits): QueueLimits {
     streams: QUEUE_DEFAULTS.streams,
     consumersPerStream: QUEUE_DEFAULTS.consumersPerStream,
     messageBytes: QUEUE_DEFAULTS.messageBytes,
+  };
+}
+
+const rankOf = (limit: number): number => (limit < 0 ? Number.POSITIVE_INFINITY : limit);
+
+/** Whether what the server keeps could be more than these limits allow, which were `before`. */
+export function isShrunk(limits: QueueLimits, before: QueueLimits): boolean {
+  return (['storageBytes', 'streams', 'consumersPerStream'] as const).some((name) => rankOf(limits[name]) < rankOf(before[name]));
+}
+
+/** As the plan has it, but never less than what is there: a server that starts with less than that leaves streams out. */
+export function limitsAtLeast(limits: QueueLimits, use: QueueUse): QueueLimits {
+  const atLeast = (limit: number, used: number): number => (limit < 0 ? limit : Math.max(limit, used));
+  return {
+    ...limits,
+    storageBytes: atLeast(limits.storageBytes, use.reservedBytes),
+    streams: atLeast(limits.streams, use.streams),
+    consumersPerStream: atLeast(limits.consumersPerStream, use.consumersOfLargest),
   };
 }

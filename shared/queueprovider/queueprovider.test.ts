@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import {
   createQueueProviders,
   formatNatsAdminUrl,
+  isShrunk,
+  limitsAtLeast,
   type NatsAccountState,
   Nkey,
   natsAccountClaims,
@@ -26,6 +28,23 @@ describe('limits', () => {
   test('come from the plan, and from constants where it says nothing', () => {
     expect(LIMITS).toEqual({ ...QUEUE_DEFAULTS, storageBytes: 64 * 1024 * 1024, connections: 7 });
     expect(queueLimits({})).toEqual({ ...QUEUE_DEFAULTS, storageBytes: -1 });
+  });
+});
+
+describe('smaller limits', () => {
+  const use = { reservedBytes: 100 * 1024 * 1024, streams: 12, consumersOfLargest: 3 };
+
+  test('are never less than what is there', () => {
+    expect(limitsAtLeast(LIMITS, use)).toEqual({ ...LIMITS, storageBytes: use.reservedBytes, streams: 12 });
+    expect(limitsAtLeast(LIMITS, { reservedBytes: 0, streams: 0, consumersOfLargest: 0 })).toEqual(LIMITS);
+    expect(limitsAtLeast({ ...LIMITS, storageBytes: -1 }, use).storageBytes).toBe(-1);
+  });
+
+  test('are told from larger ones, of which none is larger than no limit', () => {
+    expect(isShrunk(LIMITS, { ...LIMITS, storageBytes: -1 })).toBe(true);
+    expect(isShrunk({ ...LIMITS, storageBytes: -1 }, LIMITS)).toBe(false);
+    expect(isShrunk({ ...LIMITS, streams: 1 }, LIMITS)).toBe(true);
+    expect(isShrunk({ ...LIMITS, connections: 1 }, LIMITS)).toBe(false);
   });
 });
 

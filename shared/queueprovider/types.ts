@@ -41,6 +41,13 @@ export interface QueueLimits {
   messageBytes: number;
 }
 
+/** What a tenant's streams may come to, whether or not they hold it yet. */
+export interface QueueUse {
+  reservedBytes: number;
+  streams: number;
+  consumersOfLargest: number;
+}
+
 /** Facts that clients need and that are no secret: an account's id, a vhost, a topic prefix. */
 export type QueueDetails = Readonly<Record<string, string>>;
 
@@ -88,9 +95,13 @@ export interface QueueCredentialProvider {
   /** No new connection and no old one left; data stays. Absent is success. */
   cut(tenant: QueueTenant, call?: CallSignal): Promise<void>;
   restore(tenant: QueueTenant, call?: CallSignal): Promise<void>;
-  /** Applied to what is cut too, which stays cut. */
+  /**
+   * Applied to what is cut too, which stays cut. Limits below what is there must not lose it: the server then keeps to what is there, and
+   * the watchdog to the plan.
+   */
   applyLimits(request: QueueTenant & { limits: QueueLimits }, call?: CallSignal): Promise<void>;
-  setReadOnly(request: QueueTenant & { readOnly: boolean }, call?: CallSignal): Promise<void>;
+  /** The limits once more, since what was too much may have gone meanwhile. */
+  setReadOnly(request: QueueTenant & { readOnly: boolean; limits: QueueLimits }, call?: CallSignal): Promise<void>;
 
   /** Credentials, messages, streams and what is below them on disk, until nothing of the name is left. Absent is success. */
   remove(tenant: QueueTenant, call?: CallSignal): Promise<void>;

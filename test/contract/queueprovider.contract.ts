@@ -203,7 +203,7 @@ function credentials({ provider, made }: Context): void {
     await provider().cut(one.tenant);
     await provider().restore(one.tenant);
     await provider().applyLimits({ ...one.tenant, limits: LIMITS });
-    await provider().setReadOnly({ ...one.tenant, readOnly: false });
+    await provider().setReadOnly({ ...one.tenant, readOnly: false, limits: LIMITS });
     await rotate(one, second);
     await expect(one.open()).rejects.toThrow();
     await (await one.open(second)).close();
@@ -252,6 +252,19 @@ function access({ provider, made }: Context, capabilities: QueueCapabilities): v
     await session.close();
   });
 
+  test('limits below what is there lose nothing, and let nothing more in', async () => {
+    const one = await made();
+    const session = await one.open();
+    for (let index = 0; index < 6; index += 1) await session.publish('x'.repeat(100_000));
+    const limits = { ...LIMITS, storageBytes: 200_000 };
+    await provider().applyLimits({ ...one.tenant, limits });
+    await provider().rotateCredential({ ...one.tenant, credential: one.credential, limits, previousVersion: null });
+    expect(await session.read()).toHaveLength(6);
+    const measured = await provider().measure(one.tenant.backendName, one.tenant.objectName);
+    expect(measured[0]?.bytes).toBeGreaterThanOrEqual(600_000);
+    await session.close();
+  });
+
   whereServer(capabilities.connections, 'connections are limited, and the limit is kept through a cut', async () => {
     const one = await made({ connections: 2 });
     const sessions = [await one.open(), await one.open()];
@@ -268,11 +281,11 @@ function access({ provider, made }: Context, capabilities: QueueCapabilities): v
     const one = await made();
     const writer = await one.open();
     await writer.publish('one');
-    await provider().setReadOnly({ ...one.tenant, readOnly: true });
+    await provider().setReadOnly({ ...one.tenant, readOnly: true, limits: LIMITS });
     const reader = await one.open();
     await expect(reader.publish('two')).rejects.toThrow();
     expect(await reader.read()).toEqual(['one']);
-    await provider().setReadOnly({ ...one.tenant, readOnly: false });
+    await provider().setReadOnly({ ...one.tenant, readOnly: false, limits: LIMITS });
     const again = await one.open();
     await again.publish('three');
     expect(await again.read()).toEqual(['one', 'three']);

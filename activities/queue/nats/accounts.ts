@@ -1,7 +1,7 @@
 // The accounts of one server, through its system account: what is signed and pushed is stored by the server's own resolver.
 import { type Account, Algorithms, encode, encodeAccount } from '@nats-io/jwt';
 import { createInbox } from '@nats-io/transport-node';
-import { type NatsAccountState, readNatsAccount } from '../../../shared/queueprovider';
+import { type NatsAccountState, type QueueUse, readNatsAccount } from '../../../shared/queueprovider';
 import { ProviderMisconfigured, ProviderUnavailable } from '../../errors';
 import type { NatsSystem } from './connection';
 
@@ -23,6 +23,11 @@ export interface JetStreamFacts {
   disabled?: boolean;
   config?: { sync_always?: boolean; max_storage?: number };
   account_details?: JetStreamUse[];
+}
+
+interface StreamDetail {
+  config?: { max_bytes?: number };
+  state?: { bytes?: number; consumer_count?: number };
 }
 
 export interface StoredAccount {
@@ -83,6 +88,19 @@ export class NatsAccounts {
     await this.#ask(`$SYS.REQ.ACCOUNT.${accountId}.CONNZ`, '{"limit":1}');
     const answer = await this.#answer<unknown>(`$SYS.REQ.ACCOUNT.${accountId}.JSZ`, '{}');
     return answer.error === undefined;
+  }
+
+  /** What the account's streams are allowed to hold, and how many there are. */
+  async use(accountId: string): Promise<QueueUse> {
+    if (!(await this.hasJetStream(accountId))) return { reservedBytes: 0, streams: 0, consumersOfLargest: 0 };
+    const question = JSON.stringify({ streams: true, config: true });
+    const { data } = await this.#ask<{ stream_detail?: StreamDetail[] }>(`$SYS.REQ.ACCOUNT.${accountId}.JSZ`, question);
+    const streams = data?.stream_detail ?? [];
+    return {
+      reservedBytes: streams.reduce((sum, { config, state }) => sum + Math.max(config?.max_bytes ?? 0, state?.bytes ?? 0), 0),
+      streams: streams.length,
+      consumersOfLargest: Math.max(0, ...streams.map(({ state }) => state?.consumer_count ?? 0)),
+    };
   }
 
   async jetStream(options: { accounts: boolean; offset?: number; limit?: number }): Promise<JetStreamFacts> {

@@ -1,6 +1,8 @@
 // NATS in operator mode: an account for each resource, a signing key and a user in it for each credential version.
 import {
   type CallSignal,
+  isShrunk,
+  limitsAtLeast,
   type NatsAccountState,
   natsAccountClaims,
   natsAccountId,
@@ -45,7 +47,9 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
     const next = change(stored?.state ?? null);
     call?.signal?.throwIfAborted();
     if (next === null) return;
-    await accounts.push(accountId, tenant.objectName, natsAccountClaims(next));
+    const account = { accounts, accountId, name: tenant.objectName };
+    if (stored?.state && isShrunk(next.limits, stored.state.limits)) await pushShrunk(account, next);
+    else await accounts.push(accountId, tenant.objectName, natsAccountClaims(next));
     await Promise.all([keepOnDisk(system.admin, accountId), andThen(accounts, accountId)]);
   };
   const change = (tenant: QueueTenant, call: CallSignal | undefined, next: (state: NatsAccountState) => NatsAccountState) =>
@@ -97,7 +101,7 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
     cut: (tenant, call) => update(tenant, call, (state) => (state === null ? null : { ...state, isCut: true })),
     restore: (tenant, call) => change(tenant, call, (state) => ({ ...state, isCut: false })),
     applyLimits: ({ limits, ...tenant }, call) => change(tenant, call, (state) => ({ ...state, limits })),
-    setReadOnly: ({ readOnly, ...tenant }, call) => change(tenant, call, (state) => ({ ...state, isReadOnly: readOnly })),
+    setReadOnly: ({ readOnly, limits, ...tenant }, call) => change(tenant, call, (state) => ({ ...state, limits, isReadOnly: readOnly })),
 
     remove: async (tenant, call) => removeAccount(await servers.system(tenant.backendName), tenant.objectName, call),
 
@@ -108,6 +112,20 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
     measure: async (backendName, prefix) => measure(new NatsAccounts(await servers.system(backendName)), prefix),
     close: () => servers.close(),
   };
+}
+
+/** What is there was looked at before and is looked at again: a stream may have been made in between, and after the push none can. */
+async function pushShrunk(
+  { accounts, accountId, name }: { accounts: NatsAccounts; accountId: string; name: string },
+  next: NatsAccountState,
+) {
+  let limits = limitsAtLeast(next.limits, await accounts.use(accountId));
+  for (;;) {
+    await accounts.push(accountId, name, natsAccountClaims({ ...next, limits }));
+    const needed = limitsAtLeast(limits, await accounts.use(accountId));
+    if (!isShrunk(limits, needed)) return;
+    limits = needed;
+  }
 }
 
 function assertNewest(state: NatsAccountState | null, objectName: string, version: number): void {
