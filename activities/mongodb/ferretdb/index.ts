@@ -139,22 +139,31 @@ async function provision({ fence, connections }: FerretdbDependencies, call: Cal
   const engine = call.state?.engine ?? chooseEngine(request.limits, { sqliteMaxMb: config.sqliteMaxMb, hasPostgres: storage !== null });
   // The folder comes first: by it an object that was left half made is found again.
   await host.directoryOf(objectName);
-  const port = await host.portFor(objectName);
   if (engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(request.limits) + 2, signal });
-  const before = call.state ?? { engine, versions: [], readOnly: false, rebuilding: false };
-  const state = await writeState(host, objectName, { ...before, limits: request.limits, cut: false });
-  await runPublic(parts, object, state);
-  if (!state.versions.includes(version)) {
-    try {
-      await putVersions(parts, object, publicAddress(host, port), [version]);
-      await writeState(host, objectName, { ...state, versions: [version] });
-    } catch {
-      signal?.throwIfAborted();
-      // A first start that was killed between the users' database and its first user.
-      await resetUsers(parts, object, state, [version]);
-    }
+  const before: Omit<FerretdbState, 'limits' | 'cut'> = call.state ?? { engine, versions: [], readOnly: false, rebuilding: false };
+  const state = { ...before, limits: request.limits, cut: false };
+  const port = await host.portFor(objectName);
+  let made = state;
+  await writeState(host, objectName, state, async () => {
+    await runPublic(parts, object, state);
+    if (!state.versions.includes(version)) made = { ...state, versions: [version] };
+    if (made !== state) await firstUser(parts, object, made, port);
+  });
+  const details = { port, engine: 'ferretdb', storage: engine };
+  await Promise.all([
+    made !== state && writeState(host, objectName, made),
+    connections.record({ resourceId: request.resourceId, details }),
+  ]);
+}
+
+async function firstUser(parts: ProcessParts, object: ProcessObject, state: FerretdbState, port: number): Promise<void> {
+  try {
+    await putVersions(parts, object, publicAddress(parts.host, port), state.versions);
+  } catch {
+    object.signal?.throwIfAborted();
+    // A first start that was killed between the users' database and its first user.
+    await resetUsers(parts, object, state, state.versions);
   }
-  await connections.record({ resourceId: request.resourceId, details: { port, engine: 'ferretdb', storage: engine } });
 }
 
 /** Absent is success: nobody can come in. */

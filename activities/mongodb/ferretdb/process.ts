@@ -8,7 +8,7 @@ import { waitForPort } from '../client';
 import { userName } from '../names';
 import type { DocumentStorage } from './postgres-storage';
 import { PRIVATE_ADDRESS, processSpec, USERS_DATABASE } from './spec';
-import { type FerretdbState, writeProcessLimits, writeState } from './state';
+import { type FerretdbState, limitsFileOf, writeState } from './state';
 import { platformLogin, putUsers, type TenantUser } from './users';
 
 export interface ProcessParts {
@@ -111,7 +111,7 @@ async function run(parts: ProcessParts, object: ProcessObject, state: FerretdbSt
       directory,
       bindAddress: host.bindAddress,
       port,
-      limitsFile: await writeProcessLimits(host, objectName, state.limits),
+      limitsFile: limitsFileOf(host, objectName),
       state,
       mode,
       platformPassword: platformPassword(host, objectName),

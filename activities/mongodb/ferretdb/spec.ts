@@ -42,7 +42,7 @@ export interface SpecInput {
   bindAddress: string;
   port: number;
   state: Pick<FerretdbState, 'engine' | 'readOnly' | 'limits'>;
-  /** From `writeProcessLimits`. */
+  /** From `limitsFileOf`. */
   limitsFile: string;
   /** `private` = out of its tenant's reach, and writable whatever the state says. */
   mode: 'public' | 'private';

@@ -18,22 +18,34 @@ export interface FerretdbState {
 }
 
 const FILE = 'state.json';
+const LIMITS_FILE = 'limits.json';
 
 export async function readState(host: ProcessHost, objectName: string): Promise<FerretdbState | null> {
   const text = await host.readConfig(objectName, FILE);
   return text === null ? null : (JSON.parse(text) as FerretdbState);
 }
 
-export async function writeState(host: ProcessHost, objectName: string, state: FerretdbState): Promise<FerretdbState> {
-  await host.writeConfig(objectName, FILE, JSON.stringify(state));
+/**
+ * With the limits that the process itself enforces: it reads them anew at every login, so they need no restart. `whileSyncing` may rely on
+ * both files but for a loss of power.
+ */
+export async function writeState(
+  host: ProcessHost,
+  objectName: string,
+  state: FerretdbState,
+  whileSyncing?: () => Promise<void>,
+): Promise<FerretdbState> {
+  const config = { [FILE]: JSON.stringify(state), [LIMITS_FILE]: JSON.stringify(processLimits(state.limits)) };
+  await host.writeFiles(objectName, { config, private: {} }, whileSyncing);
   return state;
 }
 
-const LIMITS_FILE = 'limits.json';
+export function limitsFileOf(host: ProcessHost, objectName: string): string {
+  return host.configPathOf(objectName, LIMITS_FILE);
+}
 
-/** What the process itself enforces, and reads anew at every login: no restart is needed. Answers where it is. */
-export async function writeProcessLimits(host: ProcessHost, objectName: string, limits: ResourceLimits): Promise<string> {
+/** 0 = not limited. */
+export function processLimits(limits: ResourceLimits): { connections: number; opsPerMinute: number } {
   const figure = (limit: number | undefined) => (limit === undefined || limit < 0 ? 0 : Math.max(1, limit));
-  const content = { connections: figure(limits.connections), opsPerMinute: figure(limits.opsPerMinute) };
-  return await host.writeConfig(objectName, LIMITS_FILE, JSON.stringify(content));
+  return { connections: figure(limits.connections), opsPerMinute: figure(limits.opsPerMinute) };
 }
