@@ -237,12 +237,12 @@ const STREAM_BYTES = 1024 * 1024;
 
 /** Everything is in one stream; a session that was ended rejects, since nothing reconnects. */
 export function session(connection: NatsConnection): TenantSession {
-  const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: 2_000 });
+  const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: 5_000 });
   return {
     write: async (value) => {
       const streams = (await manager()).streams;
       await streams.info(STREAM).catch(() => streams.add({ name: STREAM, subjects: [STREAM], max_bytes: STREAM_BYTES }));
-      await jetstream(connection, { timeout: 2_000 }).publish(STREAM, value, { timeout: 2_000 });
+      await jetstream(connection, { timeout: 5_000 }).publish(STREAM, value, { timeout: 5_000 });
     },
     read: async () => {
       const { streams } = await manager();

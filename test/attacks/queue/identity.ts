@@ -18,7 +18,7 @@ function withoutKeys({ attacker, victim, harness: { server } }: World): Attack[]
     name,
     run: () => mustNotLogIn(login()),
   });
-  const plain = { servers: server.url, reconnect: false, timeout: 3_000 };
+  const plain = { servers: server.url, reconnect: false, timeout: 10_000 };
   return [
     refuses('no credentials at all', () => connect(plain)),
     refuses('user and password', () => connect({ ...plain, user: victim.request.objectName, pass: 'x' })),
@@ -110,7 +110,7 @@ function withLeakedSigningKey({ attacker, victim, harness }: World): Attack[] {
         const connection = await logIn(server.url, token, user).catch(() => null);
         if (connection === null) return 'refused';
         try {
-          return await mustReject(connection.request('$SYS.REQ.CLAIMS.LIST', '', { timeout: 1_000 }), NO.permission, 'it lists accounts');
+          return await mustReject(connection.request('$SYS.REQ.CLAIMS.LIST', '', { timeout: 5_000 }), NO.permission, 'it lists accounts');
         } finally {
           await connection.close();
         }

@@ -56,7 +56,8 @@ function system(world: World): Attack[] {
     name: `request ${name}`,
     run: async () => {
       const no = subject.startsWith('$SYS') ? NO.permission : NO.nobodyThere;
-      return all([mustReject(attacker.connection.request(subject, payload, TIMEOUT), no, 'the server answered'), victimIsWhole(world)]);
+      const timeout = no === NO.permission ? 5_000 : 1_000;
+      return all([mustReject(attacker.connection.request(subject, payload, { timeout }), no, 'the server answered'), victimIsWhole(world)]);
     },
   });
   return [

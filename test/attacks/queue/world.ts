@@ -58,7 +58,7 @@ export async function openWorld(): Promise<World> {
 
 export async function tenantOf(harness: QueueHarness, request: ProvisionRequest, version = 1): Promise<Tenant> {
   const connection = await harness.connect(request, version);
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 2_000 });
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5_000 });
   const { nats_jwt: jwt = '', nats_nkey: seed = '' } = harness.issuedOf(request, version);
   return { request, accountId: natsAccountId(request.objectName), jwt, seed, connection, manager, streams: manager.streams };
 }
@@ -96,7 +96,7 @@ export function logIn(url: string, jwt: string, key: KeyPair | null): Promise<Na
   return connect({
     servers: url,
     reconnect: false,
-    timeout: 3_000,
+    timeout: 10_000,
     authenticator: (nonce) =>
       key === null
         ? { jwt }
@@ -138,7 +138,7 @@ export async function victimIsWhole({ victim }: World): Promise<Outcome> {
 
 /** An open connection is of no use any more: closed by the server, within a moment. */
 export async function isEnded(connection: NatsConnection): Promise<boolean> {
-  const answered = await Promise.race([connection.closed().then(() => false), sleep(3_000, true)]);
+  const answered = await Promise.race([connection.closed().then(() => false), sleep(10_000, true)]);
   if (!answered) return true;
   return connection.flush().then(
     () => false,
@@ -157,7 +157,7 @@ export function sayRaw(url: string, { jwt, seed }: { jwt: string; seed: string }
       socket.destroy();
       resolve(told);
     };
-    socket.setTimeout(2_000, end);
+    socket.setTimeout(3_000, end);
     socket.once('close', end);
     socket.on('error', end);
     socket.on('data', (chunk) => {
