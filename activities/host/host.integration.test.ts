@@ -90,13 +90,19 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
 
 const pidOf = async (processes: ProcessHost): Promise<number> => (await processes.inspect(NAME)).pid ?? 0;
 
+/** As soon as it answers: before that, its launcher may not have become it. */
+async function runAndAsk(spec: HostProcessSpec): Promise<number> {
+  await host.processes.run(spec);
+  return Number(await askOnce(spec.port, 'process.pid'));
+}
+
 describe('running and ending', () => {
   test('run twice is one process; another spec is another one; stop keeps the data; remove leaves nothing', async () => {
     const { processes, options } = host;
     expect(await processes.inspect(NAME)).toEqual({ state: 'absent', pid: null, restarts: 0, memoryBytes: 0, diskBytes: 0 });
     const directory = await processes.directoryOf(NAME);
     const spec = await specOf();
-    await Promise.all([processes.run(spec), processes.run(spec)]);
+    await Promise.all([processes.run(spec), runAndAsk(spec)]);
     const first = await pidOf(processes);
     expect(await askOnce(spec.port, `fs.writeFileSync('${directory}/kept', 'data'), process.env.SECRET`)).toBe('of-this-object');
     expect((await processes.inspect(NAME)).memoryBytes).toBeGreaterThan(1_000_000);
@@ -127,7 +133,7 @@ describe('running and ending', () => {
   test('what ends by itself is started again, ever later, until it is stopped', async () => {
     const { processes } = host;
     const spec = await specOf();
-    await processes.run(spec);
+    await runAndAsk(spec);
     const before = await pidOf(processes);
     process.kill(before, 'SIGKILL');
     await until(async () => (await pidOf(processes)) !== before && (await pidOf(processes)) !== 0);
@@ -173,7 +179,7 @@ describe('another host worker', () => {
 
   test('adopts what runs, connections and all, and brings back what died meanwhile', async () => {
     const spec = await specOf();
-    await host.processes.run(spec);
+    await runAndAsk(spec);
     const pid = await pidOf(host.processes);
     const open = await talk(spec.port);
     await host.reopen();

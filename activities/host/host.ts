@@ -276,7 +276,10 @@ export class Host implements ProcessHost {
   }
 
   async #killRemains({ record: { objectName, uid } }: Entry): Promise<void> {
-    const { groups } = this.#parts;
+    const { groups, records, confinement } = this.#parts;
+    // One that announced itself too late to be believed.
+    const { processFile } = records.pathsOf(objectName);
+    await Supervised.adopt(processFile, { sandboxed: confinement.sandbox === 'bubblewrap' })?.kill();
     if (groups !== null) await groups.kill(objectName);
     else if (uid !== null) await killUser(uid);
   }

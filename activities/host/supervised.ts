@@ -9,7 +9,7 @@ import type { HostProcessSpec } from './types';
 
 const TERMINATE_GRACE_MS = 5_000;
 const LOOK_MS = 15;
-const ANNOUNCED_WITHIN_MS = 5_000;
+const ANNOUNCED_WITHIN_MS = 15_000;
 
 export interface Ended {
   ranMs: number;

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import { ProviderMisconfigured, redactUrls } from '../errors';
 
-const CONNECT_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
 
 export interface AdminAddress {

@@ -48,10 +48,12 @@ const TALLY_FILE = 'commands.json';
 const ACL_FILE = 'users.acl';
 const CONFIG_FILE = 'redis.conf';
 const READY_WITHIN_MS = 20_000;
+/** What it acknowledged is on disk; only a script without end takes longer. */
+const STOP_GRACE_MS = 2_000;
 /** A refused connection costs next to nothing. */
 const LONGEST_WAIT_MS = 8;
 /** Looks in a row at which a server did not let the platform in. */
-const UNREACHABLE_LOOKS = 3;
+const UNREACHABLE_LOOKS = 5;
 
 export class OwnServer {
   readonly #options: OwnServerOptions;
@@ -225,8 +227,10 @@ export class OwnServer {
   /** A server that lets the platform not in, or does not answer, is started anew: the files say already what is asked for. */
   async #onServer(objectName: string, work: (redis: Redis) => Promise<void>): Promise<void> {
     const { port } = await this.#mustBeThere(objectName);
+    const tell = () => this.#asPlatform(objectName, port, work);
     try {
-      await this.#asPlatform(objectName, port, work);
+      // Twice, since it may only have been slow: starting it anew closes its tenant's connections.
+      await tell().catch(tell);
     } catch (error) {
       this.#options.dependencies.logger.warn('a redis is started anew, since it does not do as it is told', {
         objectName,
@@ -256,6 +260,7 @@ export class OwnServer {
       memoryLimitBytes: memoryLimitBytes(maxMemoryBytes(memoryMb)),
       maxProcesses: MAX_PROCESSES,
       maxOpenFiles: MAX_OPEN_FILES,
+      stopGraceMs: STOP_GRACE_MS,
       maxFileBytes: maxFileBytes(maxMemoryBytes(memoryMb)),
     });
   }
