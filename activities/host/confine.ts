@@ -1,6 +1,6 @@
 // What this machine can hold a process back with: users, bubblewrap, the kernel's groups (cgroups), found by trying.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -38,6 +38,8 @@ function openVersion1(hostName: string): Groups | null {
     for (const controller of ['memory', 'pids']) {
       if (!existsSync(join(GROUP_ROOT, controller, 'cgroup.procs'))) return null;
       mkdirSync(base(controller), { recursive: true });
+      // It may be there already, and another user's.
+      accessSync(base(controller), constants.W_OK);
     }
     const controllers = ['memory', 'pids'];
     if (existsSync(join(GROUP_ROOT, 'cpu', 'cpu.shares'))) controllers.push('cpu');
