@@ -39,6 +39,8 @@ export interface ContractFeatures {
   readOnly?: boolean;
   /** An object that holds nothing measures more than 0 bytes. Default true. */
   emptyHasBytes?: boolean;
+  /** The harness can stop a maker in the middle of what its server does. Default false. */
+  killedMakers?: boolean;
 }
 
 export function describeBackendContract(name: string, start: () => Promise<BackendHarness>, features: ContractFeatures = {}): void {
@@ -73,7 +75,12 @@ interface Context {
   made: (connections?: number) => Promise<ProvisionRequest>;
 }
 
-function makingAndUnmaking({ harness, made }: Context, { emptyHasBytes = true }: ContractFeatures): void {
+function killedMaker({ killedInsideCreate }: BackendHarness): NonNullable<BackendHarness['killedInsideCreate']> {
+  if (killedInsideCreate === undefined) throw new Error('the harness cannot kill a maker: leave killedMakers out');
+  return killedInsideCreate;
+}
+
+function makingAndUnmaking({ harness, made }: Context, { emptyHasBytes = true, killedMakers = false }: ContractFeatures): void {
   test('provision twice is once', async () => {
     const request = await made();
     const session = await harness().open(request);
@@ -111,29 +118,29 @@ function makingAndUnmaking({ harness, made }: Context, { emptyHasBytes = true }:
     }
   });
 
-  test('provision after a killed one that took effect is once', async () => {
-    const { killedInsideCreate } = harness();
-    if (!killedInsideCreate) return;
-    const request = harness().newRequest();
-    const { letGo } = await killedInsideCreate(request);
-    const again = harness().backend.provision(request);
-    await letGo();
-    await again;
-    await (await harness().open(request)).close();
-  });
+  if (killedMakers)
+    test('provision after a killed one that took effect is once', async () => {
+      const killedInsideCreate = killedMaker(harness());
+      const request = harness().newRequest();
+      const { letGo } = await killedInsideCreate(request);
+      const again = harness().backend.provision(request);
+      await letGo();
+      await again;
+      await (await harness().open(request)).close();
+    });
 
-  test('a client killed inside the making leaves nothing behind a delete', async () => {
-    const { killedInsideCreate } = harness();
-    if (!killedInsideCreate) return;
-    const request = harness().newRequest();
-    const { letGo } = await killedInsideCreate(request);
-    harness().setFence(request.objectName, false);
-    const deleted = harness().backend.deprovision(request);
-    await letGo();
-    await deleted;
-    expect(await harness().backend.list('test')).not.toContain(request.objectName);
-    await expect(harness().open(request)).rejects.toThrow();
-  });
+  if (killedMakers)
+    test('a client killed inside the making leaves nothing behind a delete', async () => {
+      const killedInsideCreate = killedMaker(harness());
+      const request = harness().newRequest();
+      const { letGo } = await killedInsideCreate(request);
+      harness().setFence(request.objectName, false);
+      const deleted = harness().backend.deprovision(request);
+      await letGo();
+      await deleted;
+      expect(await harness().backend.list('test')).not.toContain(request.objectName);
+      await expect(harness().open(request)).rejects.toThrow();
+    });
 
   test('deprovision of nothing succeeds', async () => {
     await expect(harness().backend.deprovision(harness().newRequest())).resolves.toBeUndefined();

@@ -4,4 +4,4 @@ import { startPostgresHarness } from './postgres-harness';
 
 jest.setTimeout(60_000);
 
-describeBackendContract('postgres', startPostgresHarness);
+describeBackendContract('postgres', startPostgresHarness, { killedMakers: true });

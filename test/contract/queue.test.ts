@@ -5,5 +5,5 @@ import { natsIsHere, startQueueHarness } from './queue-harness';
 jest.setTimeout(60_000);
 
 // An account without a stream holds no byte.
-if (natsIsHere()) describeBackendContract('queue (nats)', startQueueHarness, { emptyHasBytes: false });
+if (natsIsHere()) describeBackendContract('queue (nats)', startQueueHarness, { emptyHasBytes: false, killedMakers: true });
 else describe('queue (nats) keeps the backend contract', () => test.skip('skipped: no server', () => {}));

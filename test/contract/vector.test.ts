@@ -77,7 +77,7 @@ function vectorTests(): void {
 }
 
 if (process.env.LEASEHOLD_TEST_PGVECTOR) {
-  describeBackendContract('vector', start);
+  describeBackendContract('vector', start, { killedMakers: true });
   describe('vector', vectorTests);
 } else {
   test.skip('vector: skipped: no server that has pgvector', () => undefined);
