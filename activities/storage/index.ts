@@ -99,7 +99,7 @@ class StorageRoom {
     });
   }
 
-  /** In an order that leaves no way back in; its users go last, so that it is listed until all is gone. */
+  /** Access first; what is left then is listed, by bucket or by prefix, until it is gone too. */
   async destroy(
     ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> },
     options: { signal: AbortSignal },
@@ -119,11 +119,10 @@ class StorageRoom {
   /** In whichever mode it was made: its row may know, an orphan has none. False = there was nothing. */
   async #remove(store: Store, objectName: string, locked: { signal: AbortSignal }): Promise<boolean> {
     const { own, shared } = this.#stores.possiblePlaces(store, objectName);
-    await store.provider.setAccess(own, { cut: true, readOnly: false }, locked);
+    const hadUsers = await store.provider.revokeAll(objectName, locked);
     const hadBucket = await deleteBucket(store.s3, own.bucket, locked);
     const hadObjects = await emptyPrefix(store.s3, shared.bucket, shared.prefix, locked);
     await removeFolders(store.s3, shared.bucket, shared.prefix, locked);
-    const hadUsers = await store.provider.revokeAll(objectName, locked);
     return hadBucket || hadObjects || hadUsers;
   }
 

@@ -17,7 +17,7 @@ import { GetFederationTokenCommand, STSClient } from '@aws-sdk/client-sts';
 import { abort, clientOptions } from './clients';
 import { parseUserName, userNameOf } from './place';
 import { accessOfUserPolicy, sessionPolicy, userPolicy } from './policies';
-import { absentOr, KeyLost } from './storeerrors';
+import { absentOr, isStoreError, KeyLost } from './storeerrors';
 import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, StoragePlace } from './types';
 
 const POLICY = 'access';
@@ -65,9 +65,10 @@ export class IamUsers {
   async issue(request: IssueRequest, options: CallOptions = {}): Promise<void> {
     const { place, version, access } = request;
     const userName = userNameOf(place.objectName, version);
-    await absentOr(() => this.#iam.send(new CreateUserCommand({ UserName: userName }), abort(options)), 'EntityAlreadyExists');
+    const made = await absentOr(() => this.#iam.send(new CreateUserCommand({ UserName: userName }), abort(options)), 'EntityAlreadyExists');
+    const known = made === undefined ? await this.#accessOf(userName, options) : null;
     // Before there is a key: at no moment can it do more than it may.
-    await this.#putPolicy(userName, place, access, options);
+    if (known?.cut !== access.cut || known.readOnly !== access.readOnly) await this.#putPolicy(userName, place, access, options);
     if (place.mode === 'prefix-scoped-temporary') await this.#issueSession(userName, request, options);
     else await this.#issueKey(userName, request, options);
   }
@@ -82,9 +83,17 @@ export class IamUsers {
     }
   }
 
-  /** Keys first: from then on nothing is signed by it, and session tokens end with the user. */
+  /** Keys and session tokens end with the user. */
   async revoke(objectName: string, version: number, options: CallOptions = {}): Promise<void> {
     const userName = userNameOf(objectName, version);
+    const deleteUser = () => this.#iam.send(new DeleteUserCommand({ UserName: userName }), abort(options));
+    try {
+      // Each change costs a small store the reading of all its users: one call where it takes what hangs on the user with it.
+      await absentOr(deleteUser, 'NoSuchEntity');
+      return;
+    } catch (error) {
+      if (!isStoreError(error, 'DeleteConflict')) throw error;
+    }
     await this.#deleteKeys(userName, () => true, options);
     const policies = await absentOr(
       () => this.#iam.send(new ListUserPoliciesCommand({ UserName: userName }), abort(options)),
@@ -94,7 +103,7 @@ export class IamUsers {
       const command = new DeleteUserPolicyCommand({ UserName: userName, PolicyName: name });
       await absentOr(() => this.#iam.send(command, abort(options)), 'NoSuchEntity');
     }
-    await absentOr(() => this.#iam.send(new DeleteUserCommand({ UserName: userName }), abort(options)), 'NoSuchEntity');
+    await absentOr(deleteUser, 'NoSuchEntity');
   }
 
   async revokeAll(objectName: string, options: CallOptions = {}): Promise<boolean> {
@@ -164,7 +173,7 @@ export class IamUsers {
   /** Answers what is left. */
   async #deleteKeys(userName: string, which: (accessKeyId: string) => boolean, options: CallOptions): Promise<string[]> {
     const kept: string[] = [];
-    for (const id of await this.#keys(userName, options)) {
+    for (const { id } of await this.#keys(userName, options)) {
       if (!which(id)) kept.push(id);
       else {
         const command = new DeleteAccessKeyCommand({ UserName: userName, AccessKeyId: id });
@@ -175,13 +184,17 @@ export class IamUsers {
   }
 
   async #setKeys(userName: string, status: 'Active' | 'Inactive', options: CallOptions): Promise<void> {
-    for (const id of await this.#keys(userName, options))
-      await this.#iam.send(new UpdateAccessKeyCommand({ UserName: userName, AccessKeyId: id, Status: status }), abort(options));
+    for (const { id, isActive } of await this.#keys(userName, options))
+      if (isActive !== (status === 'Active'))
+        await this.#iam.send(new UpdateAccessKeyCommand({ UserName: userName, AccessKeyId: id, Status: status }), abort(options));
   }
 
-  async #keys(userName: string, options: CallOptions): Promise<string[]> {
+  async #keys(userName: string, options: CallOptions): Promise<{ id: string; isActive: boolean }[]> {
     const answer = await absentOr(() => this.#iam.send(new ListAccessKeysCommand({ UserName: userName }), abort(options)), 'NoSuchEntity');
-    return (answer?.AccessKeyMetadata ?? []).map((key) => key.AccessKeyId).filter((id) => id !== undefined);
+    const keys: { id: string; isActive: boolean }[] = [];
+    for (const { AccessKeyId: id, Status } of answer?.AccessKeyMetadata ?? [])
+      if (id !== undefined) keys.push({ id, isActive: Status !== 'Inactive' });
+    return keys;
   }
 
   async #putPolicy(userName: string, place: StoragePlace, access: AccessState, options: CallOptions): Promise<void> {
