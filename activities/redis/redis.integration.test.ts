@@ -81,6 +81,20 @@ whereThereIsOne('a server of one’s own', () => {
     await harness.backend.deprovision(request);
   });
 
+  test('the log is rewritten before it grows, and nothing is lost by that', async () => {
+    const request = await made();
+    const client = await harness.client(request);
+    for (let index = 0; index < 120; index += 1) await client.set('k', String(index).padEnd(1024 * 1024, 'x'));
+    const disk = async () => (await processes().inspect(request.objectName)).diskBytes;
+    for (let attempt = 0; attempt < 100 && (await disk()) > 60 * 1024 * 1024; attempt += 1) await sleep(50);
+    expect(await disk()).toBeLessThanOrEqual(60 * 1024 * 1024);
+    await killServer(request);
+    const again = await comesBack(request);
+    expect(await again.getrange('k', 0, 3)).toBe('119x');
+    again.disconnect();
+    await harness.backend.deprovision(request);
+  });
+
   test('what was cut, retired or limited stays so when it is killed and started again', async () => {
     const request = await made();
     await harness.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
