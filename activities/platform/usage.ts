@@ -66,7 +66,9 @@ WITH known AS (
   ON CONFLICT DO NOTHING
 )
 UPDATE resources r SET storage_bytes = known.bytes, commands_today = known.commands, measured_at = $4 FROM known WHERE r.id = known.id
-RETURNING r.id, r.storage_bytes AS bytes, (r.limits ->> 'storageMb')::float8 AS "limitMb", r.read_only_by_quota AS "readOnlyByQuota",
+RETURNING r.id, r.storage_bytes AS bytes,
+          -- A server of one's own keeps to its memory by itself; on a shared one nobody else does.
+          coalesce(r.limits ->> 'storageMb', CASE WHEN r.host_name IS NULL THEN r.limits ->> 'memoryMb' END)::float8 AS "limitMb", r.read_only_by_quota AS "readOnlyByQuota",
           r.suspended_reason AS "suspendedReason", r.commands_today AS "commandsToday", (r.limits ->> 'commandsPerDay')::float8 AS "commandsPerDay", r.status IN ('active', 'paused', 'suspended') AS live`;
 
 async function record(pool: Pool, request: MeasureRequest, objects: MeasuredObject[]): Promise<MeasuredRow[]> {
