@@ -1,9 +1,9 @@
 // Which credentials tenants get on an object store: what a store can do, the mode that follows, the keys themselves, and signed urls.
 export { abort, clientOptions } from './clients';
-export { DEFAULT_REGION, PROVIDER_NAMES, type ProviderName, parseStoreConfig, type StoreConfig, type StoreOptions } from './config';
-export { capabilitiesOf, createStorageProvider, type ProviderParts } from './factory';
+export { type ProviderName, parseStoreConfig, type StoreConfig, type StoreOptions } from './config';
+export { createStorageProvider, type ProviderParts } from './factory';
 export * from './modes';
-export { bucketNameOf, objectNameOfBucket, objectNameOfPrefix, placeOf, prefixOf, sharedBucketName } from './place';
+export { objectNameOfBucket, objectNameOfPrefix, placeOf, sharedBucketName } from './place';
 export { PRESIGN_OPERATIONS, type PresignOperation, type PresignRequest, presignObject } from './presign';
 export type { DocumentLock } from './sharedkey';
 export { absentOr, isStoreError, KeyLost } from './storeerrors';
