@@ -70,6 +70,8 @@ export function resourceClient(apiUrl: string, headers: Record<string, string> =
     async create(kind, name, more = {}) {
       const made = (await call('POST', `/${ROUTE_SEGMENT[kind]}/new`, { body: { name, ...more } })) as unknown as Granted;
       if (made.status === 'active') return made;
+      // No worker came to it yet, so it has no token: whoever has a key asks again.
+      if (!made.token) throw new Refused(503, 'pending', `${made.id} is not reserved yet`, 1);
       await becomes(made, 'active', ACTIVE_MS);
       return await credentials(made);
     },

@@ -33,6 +33,8 @@ const LATEST_KILL_MS = 700;
 const PATIENCE_MS = 120_000;
 const SERVES_WITHIN_MS = 30_000;
 const PING_MS = 100;
+/** The anonymous plan allows 100 operations a minute there, and a ping is two. */
+const MONGODB_PING_MS = 2_000;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { stack, kinds, victims, times, say = () => {} } = options;
@@ -157,7 +159,7 @@ async function hold(kind: ResourceKind, granted: Granted): Promise<Holder> {
       } catch (error) {
         holder.failure = error instanceof Error ? error.message : String(error);
       }
-      await sleep(PING_MS);
+      await sleep(kind === 'mongodb' ? MONGODB_PING_MS : PING_MS);
     }
   })();
   return holder;
