@@ -43,7 +43,7 @@ export async function runKindsBench(options: KindsOptions): Promise<void> {
 
 async function measure(stack: BenchStack, options: KindsOptions, signal: AbortSignal): Promise<void> {
   const connection = await Connection.connect({ address: stack.temporalAddress });
-  const engine = await engineSubject(stack, new Client({ connection, namespace: stack.namespace }));
+  const engine = await engineSubject(stack, new Client({ connection, namespace: stack.namespace }), 'cold');
   const client = resourceClient(stack.apiUrl);
   const raws = new Map<ResourceKind, RawKind>();
   try {
@@ -126,7 +126,7 @@ function print(measured: Map<ResourceKind, Measured>, engineTurns: Turn[]): void
   say('');
   say('raw     the backend by hand, up to the first command of the driver');
   say('create  POST /<kind>/new, up to the first command of the same driver');
-  say('engine  update-with-start of a workflow with 3 empty local activities');
+  say('engine  update-with-start of a workflow with as many activities, all empty: a local one, one on another queue, a local one');
   say('');
   for (const [kind, { raw, create }] of measured) {
     const over = summarize(create).p50 - summarize(raw).p50;

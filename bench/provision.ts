@@ -77,7 +77,7 @@ async function openBench(stack: BenchStack, options: ProvisionOptions): Promise<
   const client = new Client({ connection, namespace: stack.namespace });
   const platform = new pg.Pool({ connectionString: stack.platformUrl, max: 2, application_name: 'bench' });
   const raw = await rawSubject(stack, Math.max(...options.clients));
-  const engine = await engineSubject(stack, client);
+  const engine = await engineSubject(stack, client, 'warm');
   const api = apiSubject(stack, platform, options);
   const close = async () => {
     await Promise.allSettled([raw.close(), engine.close(), api.close(), connection.close(), platform.end()]);

@@ -8,7 +8,7 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import pg from 'pg';
 import { startOwnProcess, stopOwnProcess } from '../stack/own-process';
 import { packageRoot } from '../stack/paths';
-import { ENGINE_TASK_QUEUE, ENGINE_WORKFLOW_TYPE, engineReadyUpdate } from './engine/messages';
+import { ENGINE_TASK_QUEUE, ENGINE_WORKFLOW_TYPE, type EngineShape, engineReadyUpdate } from './engine/messages';
 import type { Call } from './load';
 import type { BenchStack } from './stack';
 
@@ -57,7 +57,7 @@ export async function rawSubject(stack: BenchStack, clients: number): Promise<Su
 
 const QUIET = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
 
-export async function engineSubject(stack: BenchStack, client: Client): Promise<Subject & { pid: number }> {
+export async function engineSubject(stack: BenchStack, client: Client, shape: EngineShape): Promise<Subject & { pid: number }> {
   const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('./engine/workflow'), logger: QUIET });
   const bundle = join(stack.dir, 'engine-bundle.js');
   writeFileSync(bundle, code);
@@ -81,7 +81,7 @@ export async function engineSubject(stack: BenchStack, client: Client): Promise<
       const startWorkflowOperation = new WithStartWorkflowOperation(ENGINE_WORKFLOW_TYPE, {
         workflowId,
         taskQueue: ENGINE_TASK_QUEUE,
-        args: [],
+        args: [shape],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       });

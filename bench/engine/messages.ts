@@ -2,9 +2,15 @@
 import { defineUpdate } from '@temporalio/workflow';
 
 export const ENGINE_TASK_QUEUE = 'bench-engine';
+/** As a kind's or a host's: the activity's worker is not the workflow's. */
+export const ENGINE_ACTIVITY_TASK_QUEUE = 'bench-engine-activity';
 export const ENGINE_WORKFLOW_TYPE = 'engine';
-/** As many local activities as a provision from the warm pool has: reserve, claim and transition are one. */
-export const ENGINE_STEPS = 1;
+
+/**
+ * `warm`: one local activity, as a provision from the warm pool has. `cold`: a local one, one on another queue, a local one, as
+ * every provision has that calls its backend.
+ */
+export type EngineShape = 'warm' | 'cold';
 
 export interface EngineActivities {
   nothing(): Promise<void>;

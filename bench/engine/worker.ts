@@ -1,6 +1,6 @@
 // The bench workflow's worker, a process of its own with the settings of the product's.
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { ENGINE_TASK_QUEUE, type EngineActivities } from './messages';
+import { ENGINE_ACTIVITY_TASK_QUEUE, ENGINE_TASK_QUEUE, type EngineActivities } from './messages';
 
 async function main(): Promise<void> {
   const [address = '', namespace = '', codePath = ''] = process.argv.slice(2);
@@ -16,14 +16,16 @@ async function main(): Promise<void> {
     stickyQueueScheduleToStartTimeout: '1s',
     activities,
   });
+  const remote = await Worker.create({ connection, namespace, taskQueue: ENGINE_ACTIVITY_TASK_QUEUE, activities });
+  const workers = [worker, remote];
   const stop = () => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    for (const each of workers) if (each.getState() === 'RUNNING') each.shutdown();
   };
   process.on('SIGTERM', stop);
   process.on('disconnect', stop);
-  const run = worker.run();
+  const runs = workers.map((each) => each.run());
   process.send?.('ready');
-  await run;
+  await Promise.all(runs);
   await connection.close();
 }
 
