@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const PROJECTS = [
   { name: 'unit', args: [] },
-  { name: 'integration', args: ['--maxWorkers=2'] },
-  { name: 'system', args: ['--runInBand'] },
+  { name: 'integration', args: ['--maxWorkers=2', '--testSequencer=./test/harness/longest-first.cjs'] },
+  { name: 'system', args: ['--maxWorkers=2'] },
 ];
 
 const HANG_MS = 30_000;
