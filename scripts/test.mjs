@@ -1,5 +1,5 @@
 // Runs the three jest projects one after the other, sums their results in one line, and fails when anything the run started is left.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,6 +23,15 @@ const folder = mkdtempSync(join(tmpdir(), 'leasehold-run-'));
 // As root Postgres runs as a user of its own, which must reach its data below.
 chmodSync(folder, 0o711);
 const extra = process.argv.slice(2);
+
+/** Before the tests, whose time limits are for servers that are here. */
+const cache = process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache');
+const fetched = spawnSync(process.execPath, [join(root, 'dist/stack/processes/stack.js'), 'fetch'], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, LEASEHOLD_CACHE: cache },
+});
+if (fetched.status !== 0) process.exit(1);
 
 let child;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child?.kill(signal));
@@ -62,7 +71,6 @@ process.exit(broken || total.failed > 0 || left.length > 0 ? 1 : 0);
 function runJest(args, outputFile) {
   return new Promise((resolve) => {
     // TMPDIR: whatever makes a temporary folder makes it below ours. The result goes to the file, not to standard output.
-    const cache = process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache');
     const env = { ...process.env, TMPDIR: folder, LEASEHOLD_CACHE: cache };
     child = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
       cwd: root,

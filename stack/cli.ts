@@ -34,6 +34,10 @@ export async function runCli(argv: string[]): Promise<number> {
     .action(withSettings(stop));
   program.command('status').option('--json', 'as JSON').description('what runs, where, since when').action(withSettings(status));
   program
+    .command('fetch')
+    .description('bring the programs that start would fetch or build into the cache, and start nothing')
+    .action(withSettings(fetchPrograms));
+  program
     .command('reset')
     .option('--yes', 'do not ask')
     .description('stop everything and delete all data of this installation (what was downloaded stays)')
@@ -57,6 +61,13 @@ async function start(settings: Settings, names: string[]): Promise<number> {
   }
   printTable((await callControl(runningControl(settings), 'POST /start', names)).processes);
   return 0;
+}
+
+/** What cannot be had disables its kind alone; without Temporal there is no start. */
+async function fetchPrograms(settings: Settings): Promise<number> {
+  const { fetchAll } = await import('./fetch/all.js');
+  const missing = await fetchAll(settings, (line) => process.stdout.write(`${line}\n`));
+  return missing.includes('temporal') ? 1 : 0;
 }
 
 async function stop(settings: Settings, names: string[]): Promise<number> {
