@@ -1,4 +1,5 @@
 // One IAM user for each credential version, named as the version's login; its one policy says what the version may do now.
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateAccessKeyCommand,
   CreateUserCommand,
@@ -23,6 +24,9 @@ import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, Sto
 const POLICY = 'access';
 /** What STS takes as a session's name. */
 const LONGEST_SESSION_NAME = 32;
+const FIRST_WAIT_MS = 50;
+/** Six seconds in all. */
+const LONGEST_WAIT_MS = 3_200;
 
 export interface IamUsersOptions {
   iam: IAMClient;
@@ -143,14 +147,12 @@ export class IamUsers {
   async #federate(userName: string, key: StorageKey, place: StoragePlace, { signal }: CallOptions): Promise<IssuedKey> {
     const sts = new STSClient(clientOptions({ ...this.#options, key }));
     try {
-      const { Credentials } = await sts.send(
-        new GetFederationTokenCommand({
-          Name: userName.slice(-LONGEST_SESSION_NAME),
-          DurationSeconds: this.#options.sessionSeconds,
-          Policy: JSON.stringify(sessionPolicy(place)),
-        }),
-        { abortSignal: signal },
-      );
+      const command = new GetFederationTokenCommand({
+        Name: userName.slice(-LONGEST_SESSION_NAME),
+        DurationSeconds: this.#options.sessionSeconds,
+        Policy: JSON.stringify(sessionPolicy(place)),
+      });
+      const { Credentials } = await onceKnown(() => sts.send(command, { abortSignal: signal }), signal);
       const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
       if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) throw new Error('the store issued no session');
       return {
@@ -220,5 +222,17 @@ export class IamUsers {
       marker = page.IsTruncated ? page.Marker : undefined;
     } while (marker !== undefined);
     return users.sort((a, b) => a.version - b.version);
+  }
+}
+
+/** The store knows a user's rights and key a moment after it has acknowledged them; until then it refuses what they allow. */
+async function onceKnown<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs *= 2) {
+    try {
+      return await call();
+    } catch (error) {
+      if (waitMs > LONGEST_WAIT_MS || !isStoreError(error, 'AccessDenied', 'InvalidAccessKeyId', 'InvalidClientTokenId')) throw error;
+    }
+    await sleep(waitMs, undefined, { signal });
   }
 }
