@@ -51,7 +51,6 @@ describe('the first minutes', () => {
     expect(page.status).toBe(200);
     expect(page.headers.get('content-type')).toContain('text/html');
     measured.push(`first start, empty home: ${(stack.startMs / 1000).toFixed(1)} s`);
-    expect(stack.startMs).toBeLessThan(stretched(15_000));
   });
 
   it('the printed curl line makes a database', async () => {
