@@ -51,9 +51,3 @@ export function toApplicationFailure(error: unknown): Error {
     ? ApplicationFailure.retryable(own.message, own.name)
     : ApplicationFailure.nonRetryable(own.message, own.name);
 }
-
-/** Refuses a name that this installation did not choose. `prefix` = `lh<installation>_`. */
-export function assertOwnName(objectName: string, prefix: string): void {
-  if (objectName.startsWith(prefix) && /^[a-z2-7]{24}$/.test(objectName.slice(prefix.length))) return;
-  throw new ProviderMisconfigured(`refusing to touch ${objectName}: it is not a name of this installation`);
-}

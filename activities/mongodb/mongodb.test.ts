@@ -1,19 +1,19 @@
 // What can be said without a server: the commands for a real one, and the process that stands in for it.
 import { describe, expect, test } from '@jest/globals';
+import { loginName, loginVersion } from '../names';
 import { chooseEngine, processSpec, type SpecInput } from './ferretdb/spec';
 import * as commands from './mongod/commands';
-import { userName, versionOfUser } from './names';
 
 const NAME = `lhabcdefgh_${'a'.repeat(24)}`;
 
 describe('names', () => {
   test('a user is of its object alone', () => {
-    expect(versionOfUser(userName(NAME, 12), NAME)).toBe(12);
-    expect(versionOfUser(`lhabcdefgh_${'b'.repeat(24)}_1`, NAME)).toBeNull();
-    expect(versionOfUser(`${NAME}_0`, NAME)).toBeNull();
-    expect(versionOfUser(`${NAME}_1x`, NAME)).toBeNull();
-    expect(() => userName('admin', 1)).toThrow("not a user's name");
-    expect(() => userName(NAME, 0)).toThrow("not a user's name");
+    expect(loginVersion(loginName(NAME, 12), NAME)).toBe(12);
+    expect(loginVersion(`lhabcdefgh_${'b'.repeat(24)}_1`, NAME)).toBeNull();
+    expect(loginVersion(`${NAME}_0`, NAME)).toBeNull();
+    expect(loginVersion(`${NAME}_1x`, NAME)).toBeNull();
+    expect(() => loginName('admin', 1)).toThrow("not a login's name");
+    expect(() => loginName(NAME, 0)).toThrow("not a login's name");
   });
 });
 

@@ -1,7 +1,7 @@
 // The first of the two doors to a resource's row: quota, placement, name, token and first credential, in one transaction.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { generatePassword, hashToken, type Keyring, randomBase32 } from '../../shared/crypto';
+import { generatePassword, hashToken, type Keyring } from '../../shared/crypto';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
 import { type ErrorCode, type ErrorDetails, isErrorCode } from '../../shared/errors';
 import { resourceEventEnvelope, resourceEventId } from '../../shared/events';
@@ -9,6 +9,7 @@ import { isTerminal } from '../../shared/resourcestatus';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { type Candidate, choosePlacement, eligible } from './placement';
 import type { ReserveAnswer, ReserveRequest } from './types';
+import { randomObjectName } from './upkeep';
 
 export interface ReserveDependencies {
   pool: pg.Pool;
@@ -225,7 +226,7 @@ async function insertResource(
       spec.parentResourceId,
       spec.notifyWebhook,
       keyring.encrypt(generatePassword(), `credential:${spec.resourceId}:1`),
-      `lh${installationId}_${randomBase32(24)}`,
+      randomObjectName(installationId),
       poolTemplates[spec.kind] ?? null,
       eventId,
       spec.actor.type,

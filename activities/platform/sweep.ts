@@ -4,12 +4,13 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { v5 as uuidv5 } from 'uuid';
 import { RESOURCE_COLUMNS, type ResourceRecord, specFromRecord, withTransaction } from '../../shared/db';
-import { LIFECYCLE_TASK_QUEUE, type ResourceSpec } from '../../shared/resourcetype';
+import { LIFECYCLE_TASK_QUEUE, objectNamePrefix, type ResourceSpec } from '../../shared/resourcetype';
 import { RESOURCE_WORKFLOW_TYPE, resourceWorkflowId } from '../../workflows/resource/messages';
 import type { KindBackend } from '../backend';
 import { HEARTBEAT_INTERVAL_MS, withHeartbeat } from '../heartbeat';
+import { forEachLimited } from '../limited';
 import { type NameFacts, type OrphanReason, orphanReason, planRemovals, type SightedOrphan } from './orphans';
-import { type BackendObject, forEachLimited, objectNamePrefix, type UpkeepLogger, type UpkeepMetrics } from './upkeep';
+import type { BackendObject, UpkeepLogger, UpkeepMetrics } from './upkeep';
 
 export interface BackendSweepDeps {
   pool: Pool;

@@ -2,7 +2,7 @@
 import { Counter, type Registry } from 'prom-client';
 import { randomBase32 } from '../../shared/crypto';
 import type { Logger } from '../../shared/logctx';
-import type { ResourceKind } from '../../shared/resourcetype';
+import { objectNamePrefix, type ResourceKind } from '../../shared/resourcetype';
 
 /** As much of the logger as upkeep needs. */
 export type UpkeepLogger = Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -80,21 +80,7 @@ export function createUpkeepMetrics(registry: Registry): UpkeepMetrics {
   };
 }
 
-/** What every object of an installation is named after, and nothing of any other. */
-export function objectNamePrefix(installationId: string): string {
-  return `lh${installationId}_`;
-}
-
 /** A name that tells nothing (design, rule 2). */
 export function randomObjectName(installationId: string): string {
   return `${objectNamePrefix(installationId)}${randomBase32(24)}`;
-}
-
-/** Runs `work` over all items, at most `width` at a time; the first error stops it. */
-export async function forEachLimited<T>(items: readonly T[], width: number, work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
 }

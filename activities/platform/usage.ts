@@ -4,9 +4,10 @@ import type { Pool } from 'pg';
 import { resourceWorkflowId, storageSignal } from '../../workflows/resource/messages';
 import type { BackendInventory, MeasuredObject } from '../backend';
 import { withHeartbeat } from '../heartbeat';
+import { forEachLimited } from '../limited';
 import { decideQuota, type QuotaThresholds, quotaCommandId } from './quota';
 import type { QuotaFinding } from './types';
-import { forEachLimited, type UpkeepLogger, type UpkeepMetrics } from './upkeep';
+import type { UpkeepLogger, UpkeepMetrics } from './upkeep';
 
 export interface MeasureRequest {
   backendName: string;

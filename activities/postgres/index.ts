@@ -1,9 +1,9 @@
 // Postgres: one owner role, its login roles and one database per resource, on a server shared by tenants.
 import type { CallOptions, CredentialReader, Fence, KindBackend, MeasuredObject, ProvisionRequest } from '../backend';
+import { assertOwnName, installationPrefix, objectNameOf } from '../names';
 import * as access from './access';
 import { toProviderError } from './errors';
 import * as lifecycle from './lifecycle';
-import { assertObjectName, installationPrefix, objectNameOf } from './names';
 import type { PoolMaker } from './pool';
 import { type IsolationReport, probeIsolation } from './probe';
 import { PostgresServers, type ServerLogger } from './servers';
@@ -45,7 +45,7 @@ export function createPostgresBackend(dependencies: PostgresDependencies): Postg
   const verb =
     <Request extends NameRef>(run: (context: lifecycle.LifecycleContext, request: Request, options?: CallOptions) => Promise<void>) =>
     async (request: Request, options?: CallOptions): Promise<void> => {
-      assertObjectName(request.objectName, prefix);
+      assertOwnName(request.objectName, prefix);
       try {
         await run(context, request, options);
       } catch (error) {

@@ -1,8 +1,9 @@
 // Making and unmaking: from nothing to a database that its tenant can use, and back until nothing of the name is left.
 import { scramSha256Verifier } from '../../shared/crypto';
 import type { CallOptions, CredentialReader, Fence, ProvisionRequest } from '../backend';
-import { Fenced, hasSqlState, ProviderMisconfigured, toProviderError } from './errors';
-import { identifier, lockKey, loginRoleName } from './names';
+import { loginName, readOwnCredential } from '../names';
+import { Fenced, hasSqlState, toProviderError } from './errors';
+import { identifier, lockKey } from './names';
 import type { Guarded } from './pool';
 import type { PostgresServers } from './servers';
 import { CUT, INVALID_DATABASE, type LockedName, type NameRef, withNameLock } from './session';
@@ -21,10 +22,7 @@ export interface LifecycleContext {
 
 /** The stored credential as what the server is given: a verifier, never the password. */
 export async function deriveVerifier(readCredential: CredentialReader, request: VerifierRequest): Promise<string> {
-  const version = request.credentialVersion;
-  const { username, password } = await readCredential({ resourceId: request.resourceId, version });
-  if (username !== loginRoleName(request.objectName, version))
-    throw new ProviderMisconfigured(`credential ${version} of ${request.resourceId} is for another login role`);
+  const { password } = await readOwnCredential(readCredential, request, request.credentialVersion);
   return scramSha256Verifier(password);
 }
 
@@ -81,7 +79,7 @@ export async function claimWarm(context: LifecycleContext, request: ProvisionReq
   const verifier = await context.verifiers.take(request);
   options.signal?.throwIfAborted();
   const connections = sql.connectionLimit(request.limits);
-  const login = identifier(loginRoleName(request.objectName, 1));
+  const login = identifier(loginName(request.objectName, 1));
   try {
     await context.servers.query(
       request.backendName,

@@ -5,9 +5,10 @@ import { DefaultLogger } from '@temporalio/worker';
 import { DatabaseError } from 'pg';
 import { toApplicationFailure } from '../errors';
 import { createKindActivities } from '../kind-activities';
+import { assertOwnName, installationPrefix, loginName, loginVersion, objectNameOf } from '../names';
 import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable, redact, toProviderError } from './errors';
 import { createPostgresBackend } from './index';
-import { assertObjectName, installationPrefix, lockKey, loginRoleName, loginVersion, objectNameOf } from './names';
+import { lockKey } from './names';
 import type { LoginState } from './session';
 import { applyLogin, connectionLimit, dropLogin, limitOfLogins, lockOut, markRetired } from './statements';
 
@@ -26,18 +27,18 @@ function login(version: number, limit: number): LoginState {
 describe('names', () => {
   test.each(['', 'postgres', `${NAME}x`, `${NAME}_1`, NAME.toUpperCase(), `lhabcdefgh_${'a'.repeat(23)}"`, `${NAME}\n`])(
     '%j is no object name',
-    (name) => expect(() => assertObjectName(name, 'lhabcdefgh_')).toThrow(ProviderMisconfigured),
+    (name) => expect(() => assertOwnName(name, 'lhabcdefgh_')).toThrow(ProviderMisconfigured),
   );
 
   test('only names of this installation are ours', () => {
-    expect(() => assertObjectName(NAME, installationPrefix('abcdefgh'))).not.toThrow();
-    expect(() => assertObjectName(NAME, installationPrefix('abcdefg2'))).toThrow('another installation');
+    expect(() => assertOwnName(NAME, installationPrefix('abcdefgh'))).not.toThrow();
+    expect(() => assertOwnName(NAME, installationPrefix('abcdefg2'))).toThrow('another installation');
     expect(() => installationPrefix('%')).toThrow(ProviderMisconfigured);
   });
 
   test('a login role names its object and version', () => {
-    expect(loginRoleName(NAME, 12)).toBe(`${NAME}_12`);
-    for (const version of [0, -1, 1.5, Number.NaN]) expect(() => loginRoleName(NAME, version)).toThrow(ProviderMisconfigured);
+    expect(loginName(NAME, 12)).toBe(`${NAME}_12`);
+    for (const version of [0, -1, 1.5, Number.NaN]) expect(() => loginName(NAME, version)).toThrow(ProviderMisconfigured);
     expect(loginVersion(`${NAME}_12`, NAME)).toBe(12);
     expect(loginVersion(NAME, NAME)).toBeNull();
     expect(loginVersion(`${NAME}_0`, NAME)).toBeNull();

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { generatePassword, scramSha256Verifier } from '../../shared/crypto';
+import { loginName } from '../names';
 import { redact, toProviderError } from './errors';
 import { deprovision, establish, type LifecycleContext } from './lifecycle';
-import { literal, loginRoleName } from './names';
+import { literal } from './names';
 import { withNameLock } from './session';
 
 export interface IsolationCheck {
@@ -39,7 +40,7 @@ export async function probeIsolation(
   const serverVersion = await context.servers.prepare(backendName);
   const throwaway = (part: string): Throwaway => {
     const objectName = `${prefix}${probeName(prefix, part)}`;
-    return { objectName, user: loginRoleName(objectName, 1), password: generatePassword() };
+    return { objectName, user: loginName(objectName, 1), password: generatePassword() };
   };
   const [intruder, victim] = [throwaway('intruder'), throwaway('victim')];
   // One probe at a time on a server: its names are always the same, so that the next one removes what a killed one left.

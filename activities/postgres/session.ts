@@ -1,8 +1,9 @@
 // One name's lock, held on the connection that runs the statements, and what the server has under that name.
 import type pg from 'pg';
 import type { BackendRef, CallOptions } from '../backend';
+import { loginVersion } from '../names';
 import { ProviderUnavailable, toProviderError } from './errors';
-import { identifier, literal, lockKey, loginVersion } from './names';
+import { identifier, literal, lockKey } from './names';
 import { lastRows, type PostgresServers } from './servers';
 
 export type NameRef = Pick<BackendRef, 'backendName' | 'objectName'>;

@@ -1,6 +1,7 @@
 // The SQL that makes, changes and unmakes a tenant's roles and database. Pure: names and numbers in, text out.
 import type { ResourceLimits } from '../../workflows/resource/messages';
-import { identifier, literal, loginRoleName, TENANTS_GROUP } from './names';
+import { loginName } from '../names';
+import { identifier, literal, TENANTS_GROUP } from './names';
 import { CUT, type LoginState, type ObjectState, RETIRED } from './session';
 
 export const TEMPLATE = 'template0';
@@ -62,7 +63,7 @@ export function giveSchema(objectName: string): string {
 /** Creates or re-applies a login role; also undoes what its holder may have set on it. */
 export function applyLogin(spec: LoginSpec, exists: boolean): string[] {
   const owner = identifier(spec.objectName);
-  const login = identifier(loginRoleName(spec.objectName, spec.version));
+  const login = identifier(loginName(spec.objectName, spec.version));
   const password = spec.verifier === null ? 'NULL' : literal(spec.verifier);
   const attributes = `${spec.canLogin ? 'LOGIN' : 'NOLOGIN'} PASSWORD ${password} CONNECTION LIMIT ${spec.connections}`;
   const noRights = spec.serverVersion >= INHERIT_OPTION_VERSION ? ' WITH INHERIT FALSE, SET FALSE' : '';

@@ -7,8 +7,10 @@ import {
   type QueueTenant,
   queueLimits,
 } from '../../shared/queueprovider';
-import type { BackendRef, CallOptions, KindBackend, KindDependencies } from '../backend';
-import { assertOwnName, Fenced, ProviderMisconfigured, toProviderError } from '../errors';
+import type { BackendRef, KindBackend, KindDependencies } from '../backend';
+import { Fenced, ProviderMisconfigured } from '../errors';
+import { installationPrefix } from '../names';
+import { lockedVerbs, mapped } from '../verbs';
 import { createNatsProvider } from './nats/provider';
 
 export interface QueueDependencies extends KindDependencies {
@@ -28,7 +30,7 @@ type Work<Request> = (context: {
 
 export function createQueueBackend(dependencies: QueueDependencies): KindBackend {
   const { fence, connections, installationId, adminUrlOf, logger } = dependencies;
-  const prefix = `lh${installationId}_`;
+  const prefix = installationPrefix(installationId);
   const providers = createQueueProviders({
     choiceOf: dependencies.choiceOf,
     implementations: { 'nats/isolated': () => createNatsProvider({ adminUrlOf, logger }) },
@@ -41,30 +43,14 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
     }
   };
 
-  /** Under the name's lock; ended by the caller's signal and by the loss of the lock. */
-  const locked =
-    <Request extends Ref>(work: Work<Request>) =>
-    async (request: Request, options: CallOptions = {}): Promise<void> => {
+  const verb = lockedVerbs({ prefix, nameLock: dependencies.nameLock });
+  const locked = <Request extends Ref>(work: Work<Request>) =>
+    verb(async (request: Request, signal) => {
       const { backendName, objectName } = request;
-      assertOwnName(objectName, prefix);
-      try {
-        const provider = providerOf(backendName);
-        await dependencies.nameLock(objectName, async (lost) => {
-          const signal = options.signal ? AbortSignal.any([lost, options.signal]) : lost;
-          signal.throwIfAborted();
-          await work({ request, provider, tenant: { backendName, objectName }, signal });
-        });
-      } catch (error) {
-        throw toProviderError(error);
-      }
-    };
-  const asked = async <T>(backendName: string, ask: (provider: QueueCredentialProvider) => Promise<T>): Promise<T> => {
-    try {
-      return await ask(providerOf(backendName));
-    } catch (error) {
-      throw toProviderError(error);
-    }
-  };
+      await work({ request, provider: providerOf(backendName), tenant: { backendName, objectName }, signal });
+    });
+  const asked = <T>(backendName: string, ask: (provider: QueueCredentialProvider) => Promise<T>): Promise<T> =>
+    mapped(async () => ask(providerOf(backendName)));
 
   const credentialOf = (resourceId: string, version: number) => issuedCredential(dependencies, { resourceId, version });
   const provision: KindBackend['provision'] = locked(async ({ request, provider, tenant, signal }) => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Fenced, ObjectMissing } from '../errors';
+import { loginName } from '../names';
 
 export const PLATFORM_USER = 'platform';
 
@@ -51,10 +52,6 @@ export function retired(access: Access, version: number): Access {
 /** @throws ObjectMissing for an object that was never made */
 export function mustHaveLogin(access: Access): void {
   if (access.logins.length === 0) throw new ObjectMissing('there is nothing to give access to');
-}
-
-export function loginName(objectName: string, version: number): string {
-  return `${objectName}_${version}`;
 }
 
 /** The arguments of `ACL SETUSER` behind the name; also a line of an access file. */

@@ -1,7 +1,7 @@
 // Redis: a server of its own for each resource on this process's host, or a login and a key prefix on a server that is shared.
 import type { KindBackend, KindDependencies } from '../backend';
-import { ProviderMisconfigured } from '../errors';
 import type { ProcessHost } from '../host/types';
+import { installationPrefix } from '../names';
 import { createOwnServers } from './own';
 import { redisProgram } from './program';
 import { createSharedServers } from './shared';
@@ -20,8 +20,7 @@ export interface RedisOptions {
 /** All backends of one process are of one sort: those of a host, or the shared ones. */
 export function createRedisBackend(options: RedisOptions): KindBackend {
   const { dependencies, host } = options;
-  const prefix = `lh${dependencies.installationId}_`;
-  if (!/^lh[a-z2-7]{8}_$/.test(prefix)) throw new ProviderMisconfigured(`not an installation id: ${dependencies.installationId}`);
+  const prefix = installationPrefix(dependencies.installationId);
   if (host === null) return createSharedServers({ dependencies, prefix, adminUrlOf: options.adminUrlOf });
   const program = redisProgram(options.serverPath);
   return {

@@ -13,11 +13,11 @@ import type {
 } from '../backend';
 import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
 import type { ObjectFiles, ProcessHost } from '../host/types';
+import { loginName, readOwnCredential } from '../names';
 import {
   type Access,
   accessSchema,
   aclFile,
-  loginName,
   mustHaveLogin,
   NO_ACCESS,
   PLATFORM_USER,
@@ -66,20 +66,24 @@ export class OwnServer {
   async provision(request: ProvisionRequest, signal?: AbortSignal): Promise<void> {
     const { host, dependencies } = this.#options;
     const { objectName, resourceId } = request;
-    const [open, login] = await Promise.all([dependencies.fence(request), this.#credential(request, request.credentialVersion)]);
+    const [open, login] = await Promise.all([
+      dependencies.fence(request),
+      readOwnCredential(dependencies.readCredential, request, request.credentialVersion),
+    ]);
     if (!open) throw new Fenced(`${objectName} is not to be made any more`);
     const before = await this.#read(objectName);
     const [port] = await Promise.all([before?.port ?? host.portFor(objectName), host.directoryOf(objectName)]);
     const access = withLogin({ ...(before?.access ?? NO_ACCESS), cut: false }, login);
     const recorded = dependencies.connections.record({ resourceId, details: { port } });
     recorded.catch(() => undefined);
-    await this.#write(objectName, { port, memoryMb: request.limits.memoryMb ?? null, access }, async () => {
-      await this.#launch(objectName);
-      await this.#ready(objectName, signal);
+    const state = { port, memoryMb: request.limits.memoryMb ?? null, access };
+    await this.#write(objectName, state, async () => {
+      await this.#launch(objectName, state);
+      await this.#ready(objectName, port, signal);
     });
     if ((await recorded).port !== port) throw new ProviderMisconfigured(`${objectName} was promised another port than ${port}`);
     // It may have run before, with another list.
-    if (before !== null) await this.#apply(objectName);
+    if (before !== null) await this.#apply(objectName, state);
   }
 
   async remove(objectName: string): Promise<void> {
@@ -101,7 +105,7 @@ export class OwnServer {
 
   async rotate(request: RotateRequest): Promise<void> {
     const state = await this.#mustRead(request.objectName);
-    const login = await this.#credential(request, request.credentialVersion);
+    const login = await readOwnCredential(this.#options.dependencies.readCredential, request, request.credentialVersion);
     await this.#changeAccess(request.objectName, state, rotated(state.access, { ...login, previousVersion: request.previousVersion }));
   }
 
@@ -116,10 +120,10 @@ export class OwnServer {
   }
 
   async applyLimits({ objectName, limits }: ProvisionRequest): Promise<void> {
-    const state = await this.#mustRead(objectName);
-    await this.#write(objectName, { ...state, memoryMb: limits.memoryMb ?? null });
-    await this.#launch(objectName);
-    await this.#onServer(objectName, async (redis) => {
+    const state = { ...(await this.#mustRead(objectName)), memoryMb: limits.memoryMb ?? null };
+    await this.#write(objectName, state);
+    await this.#launch(objectName, state);
+    await this.#onServer(objectName, state, async (redis) => {
       await redis.config('SET', 'maxmemory', String(maxMemoryBytes(limits.memoryMb ?? null)));
     });
   }
@@ -148,16 +152,11 @@ export class OwnServer {
 
   /** Holding all connections, or a script without end, must not be a way around being measured. */
   async recover(objectName: string): Promise<void> {
-    if ((this.#unreachable.get(objectName) ?? 0) < UNREACHABLE_LOOKS || (await this.#read(objectName)) === null) return;
+    if ((this.#unreachable.get(objectName) ?? 0) < UNREACHABLE_LOOKS) return;
+    const state = await this.#read(objectName);
+    if (state === null) return;
     this.#unreachable.delete(objectName);
-    await this.#restart(objectName);
-  }
-
-  async #credential({ resourceId, objectName }: BackendRef, version: number): Promise<{ version: number; password: string }> {
-    const { username, password } = await this.#options.dependencies.readCredential({ resourceId, version });
-    if (username !== loginName(objectName, version))
-      throw new ProviderMisconfigured(`credential ${version} of ${resourceId} is for another object`);
-    return { version, password };
+    await this.#restart(objectName, state);
   }
 
   async #read(objectName: string): Promise<State | null> {
@@ -196,16 +195,17 @@ export class OwnServer {
   }
 
   async #changeAccess(objectName: string, state: State, access: Access): Promise<void> {
-    await this.#write(objectName, { ...state, access });
-    await this.#apply(objectName);
+    const changed = { ...state, access };
+    await this.#write(objectName, changed);
+    await this.#apply(objectName, changed);
   }
 
   /** Makes the running server's list the stored one. Who is cut or retired is thrown out in the same step in which the door closes. */
-  async #apply(objectName: string): Promise<void> {
-    const { access } = await this.#mustBeThere(objectName);
+  async #apply(objectName: string, state: State): Promise<void> {
+    const { access } = state;
     const { version } = await this.#options.program();
     const rules = ownServerRules(version, access);
-    await this.#onServer(objectName, async (redis) => {
+    await this.#onServer(objectName, state, async (redis) => {
       const wanted = access.logins.map((login) => loginName(objectName, login.version));
       const known = ((await redis.acl('USERS')) as string[]).filter((name) => name.startsWith(`${objectName}_`));
       const change = redis.multi();
@@ -218,16 +218,9 @@ export class OwnServer {
     });
   }
 
-  async #mustBeThere(objectName: string): Promise<State> {
-    const state = await this.#read(objectName);
-    if (state === null) throw new ObjectMissing(`${objectName} is not there`);
-    return state;
-  }
-
   /** A server that lets the platform not in, or does not answer, is started anew: the files say already what is asked for. */
-  async #onServer(objectName: string, work: (redis: Redis) => Promise<void>): Promise<void> {
-    const { port } = await this.#mustBeThere(objectName);
-    const tell = () => this.#asPlatform(objectName, port, work);
+  async #onServer(objectName: string, state: State, work: (redis: Redis) => Promise<void>): Promise<void> {
+    const tell = () => this.#asPlatform(objectName, state.port, work);
     try {
       // Twice, since it may only have been slow: starting it anew closes its tenant's connections.
       await tell().catch(tell);
@@ -236,19 +229,18 @@ export class OwnServer {
         objectName,
         error: wordsOf(error),
       });
-      await this.#restart(objectName);
+      await this.#restart(objectName, state);
     }
   }
 
-  async #restart(objectName: string): Promise<void> {
+  async #restart(objectName: string, state: State): Promise<void> {
     await this.#options.host.stop(objectName);
-    await this.#launch(objectName);
-    await this.#ready(objectName);
+    await this.#launch(objectName, state);
+    await this.#ready(objectName, state.port);
   }
 
-  async #launch(objectName: string): Promise<void> {
+  async #launch(objectName: string, { port, memoryMb }: State): Promise<void> {
     const { host, program } = this.#options;
-    const { port, memoryMb } = await this.#mustBeThere(objectName);
     const { path } = await program();
     await host.run({
       kind: 'redis',
@@ -266,8 +258,7 @@ export class OwnServer {
   }
 
   /** Until it answers the platform, which it does once its data is loaded. */
-  async #ready(objectName: string, signal?: AbortSignal): Promise<void> {
-    const { port } = await this.#mustBeThere(objectName);
+  async #ready(objectName: string, port: number, signal?: AbortSignal): Promise<void> {
     const deadline = Date.now() + READY_WITHIN_MS;
     for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       signal?.throwIfAborted();

@@ -1,40 +1,19 @@
 // A server of its own for each resource: a process on this worker's host.
-import type {
-  BackendRef,
-  CallOptions,
-  KindBackend,
-  MeasuredObject,
-  ProvisionRequest,
-  ReadOnlyRequest,
-  RetireRequest,
-  RotateRequest,
-} from '../backend';
-import { assertOwnName, toProviderError } from '../errors';
+import type { BackendRef, KindBackend, MeasuredObject, ProvisionRequest, ReadOnlyRequest, RetireRequest, RotateRequest } from '../backend';
+import { forEachLimited } from '../limited';
 import { Turns } from '../turns';
+import { lockedVerbs } from '../verbs';
 import { OwnServer, type OwnServerOptions } from './own-server';
 
 /** All verbs but those about the whole backend. */
 type OwnServers = Omit<KindBackend, 'prepareServer' | 'serverVersion' | 'close'>;
-type Verb<Request> = (request: Request, options?: CallOptions) => Promise<void>;
 
 export function createOwnServers(options: OwnServerOptions & { prefix: string }): OwnServers {
   const { prefix } = options;
   const own = new OwnServer(options);
   // No lock but this one is needed: all that acts on the object is this process, since the host's folder has one worker.
   const turns = new Turns();
-  const verb =
-    <Request extends { objectName: string }>(work: (request: Request, signal?: AbortSignal) => Promise<void>): Verb<Request> =>
-    async (request, { signal } = {}) => {
-      assertOwnName(request.objectName, prefix);
-      try {
-        await turns.take(request.objectName, async () => {
-          signal?.throwIfAborted();
-          await work(request, signal);
-        });
-      } catch (error) {
-        throw toProviderError(error);
-      }
-    };
+  const verb = lockedVerbs({ prefix, nameLock: (objectName, run) => turns.take(objectName, () => run(new AbortController().signal)) });
   const list = async () => (await options.host.list('redis')).filter((name) => name.startsWith(prefix));
   const provision = verb((request: ProvisionRequest, signal) => own.provision(request, signal));
   return {
@@ -64,14 +43,10 @@ export function createOwnServers(options: OwnServerOptions & { prefix: string })
 const MEASURED_AT_ONCE = 8;
 
 async function measureEach(names: string[], measure: (objectName: string) => Promise<MeasuredObject | null>): Promise<MeasuredObject[]> {
-  const waiting = [...names];
   const measured: MeasuredObject[] = [];
-  const next = async (): Promise<void> => {
-    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      const object = await measure(name);
-      if (object !== null) measured.push(object);
-    }
-  };
-  await Promise.all(Array.from({ length: MEASURED_AT_ONCE }, next));
+  await forEachLimited(names, MEASURED_AT_ONCE, async (name) => {
+    const object = await measure(name);
+    if (object !== null) measured.push(object);
+  });
   return measured.sort((a, b) => (a.objectName < b.objectName ? -1 : 1));
 }

@@ -3,7 +3,6 @@ import type { Redis } from 'ioredis';
 import { randomBase32 } from '../../shared/crypto';
 import type {
   BackendRef,
-  CallOptions,
   KindBackend,
   KindDependencies,
   MeasuredObject,
@@ -12,8 +11,10 @@ import type {
   RetireRequest,
   RotateRequest,
 } from '../backend';
-import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured, toProviderError } from '../errors';
-import { type Access, loginName, NO_ACCESS, retired, rotated, userRules, withLogin } from './access';
+import { Fenced, ObjectMissing, ProviderMisconfigured } from '../errors';
+import { loginName, loginVersion, objectNameOf, readOwnCredential } from '../names';
+import { lockedVerbs, mapped } from '../verbs';
+import { type Access, NO_ACCESS, retired, rotated, userRules, withLogin } from './access';
 import { parseAdminUrl, withAdmin } from './admin';
 import { parseVersion, type ServerVersion, SHARED_REFUSED, sharedServerRules } from './rules';
 
@@ -23,13 +24,11 @@ export interface SharedServersOptions {
   adminUrlOf: (backendName: string) => string;
 }
 
-type Verb<Request> = (request: Request, options?: CallOptions) => Promise<void>;
 interface Name {
   backendName: string;
   objectName: string;
 }
 
-const OBJECT_NAME = /^(lh[a-z2-7]{8}_[a-z2-7]{24})(?:_([1-9]\d{0,8}))?$/;
 const MINIMUM_MAJOR = 7;
 const SCAN_COUNT = 1_000;
 /** Between the parts of a key: part of the prefix, so that no object's prefix is another's beginning. */
@@ -54,27 +53,14 @@ export function createSharedServers(options: SharedServersOptions): KindBackend 
       throw error;
     }
   };
-  const verb =
-    <Request extends Name>(work: (object: SharedObject, request: Request) => Promise<void>): Verb<Request> =>
-    async (request, { signal } = {}) => {
-      assertOwnName(request.objectName, prefix);
-      try {
-        const version = await prepare(request.backendName);
-        await dependencies.nameLock(request.objectName, async (lost) => {
-          signal?.throwIfAborted();
-          lost.throwIfAborted();
-          await onServer(request.backendName, (redis) => work(new SharedObject(redis, request.objectName, version), request));
-        });
-      } catch (error) {
-        throw toProviderError(error);
-      }
-    };
-  const credential = async ({ resourceId, objectName }: BackendRef, version: number) => {
-    const { username, password } = await dependencies.readCredential({ resourceId, version });
-    if (username !== loginName(objectName, version))
-      throw new ProviderMisconfigured(`credential ${version} of ${resourceId} is for another object`);
-    return { version, password };
-  };
+  const locked = lockedVerbs({ prefix, nameLock: dependencies.nameLock });
+  const verb = <Request extends Name>(work: (object: SharedObject, request: Request) => Promise<void>) =>
+    locked(async (request: Request, signal) => {
+      const version = await prepare(request.backendName);
+      signal.throwIfAborted();
+      await onServer(request.backendName, (redis) => work(new SharedObject(redis, request.objectName, version), request));
+    });
+  const credential = (ref: BackendRef, version: number) => readOwnCredential(dependencies.readCredential, ref, version);
   const provision = verb(async (object, request: ProvisionRequest) => {
     if (!(await dependencies.fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
     await dependencies.connections.record({ resourceId: request.resourceId, details: { key_prefix: keyPrefix(request.objectName) } });
@@ -110,23 +96,22 @@ export function createSharedServers(options: SharedServersOptions): KindBackend 
     setReadOnly: changing((access, { readOnly }: ReadOnlyRequest) => ({ ...access, readOnly })),
     // A shared server caps nothing for one user: memory is measured, and acted upon by the meter.
     applyLimits: changing((access) => access),
-    list: async (backendName) => {
-      const users = await onServer(backendName, (redis) => redis.acl('USERS')).catch(rethrow);
-      const names = (users as string[]).map((user) => OBJECT_NAME.exec(user)?.[1]).filter((name) => name?.startsWith(prefix));
-      return [...new Set(names.filter((name) => name !== undefined))].sort();
-    },
-    measureAll: (backendName) => onServer(backendName, (redis) => measureAll(redis, prefix)).catch(rethrow),
-    prepareServer: async (backendName) => {
-      await prepare(backendName).catch(rethrow);
-      await onServer(backendName, (redis) => redis.ping()).catch(rethrow);
-    },
+    list: (backendName) => mapped(async () => [...(await onServer(backendName, (redis) => namesOn(redis, prefix)))].sort()),
+    measureAll: (backendName) => mapped(() => onServer(backendName, (redis) => measureAll(redis, prefix))),
+    prepareServer: (backendName) =>
+      mapped(async () => {
+        await prepare(backendName);
+        await onServer(backendName, (redis) => redis.ping());
+      }),
     serverVersion: async (backendName) => (await prepare(backendName)).text,
     close: async () => undefined,
   };
 }
 
-function rethrow(error: unknown): never {
-  throw toProviderError(error);
+/** Of this installation, by their logins. */
+async function namesOn(redis: Redis, prefix: string): Promise<Set<string>> {
+  const names = ((await redis.acl('USERS')) as string[]).map(objectNameOf);
+  return new Set(names.filter((name) => name !== null).filter((name) => name.startsWith(prefix)));
 }
 
 /** One object under its name's lock. Nothing but the server's own list of users is asked what there is. */
@@ -189,8 +174,8 @@ class SharedObject {
   async #logins(): Promise<{ user: string; version: number }[]> {
     const users = (await this.#redis.acl('USERS')) as string[];
     const ours = users.flatMap((user) => {
-      const match = OBJECT_NAME.exec(user);
-      return match?.[1] === this.#name && match[2] !== undefined ? [{ user, version: Number(match[2]) }] : [];
+      const version = loginVersion(user, this.#name);
+      return version === null ? [] : [{ user, version }];
     });
     return ours.sort((a, b) => a.version - b.version);
   }
@@ -255,12 +240,7 @@ const NAME_LENGTH = 'lh'.length + 8 + 1 + 24;
 
 /** One walk over all keys for all tenants: what each holds. */
 async function measureAll(redis: Redis, prefix: string): Promise<MeasuredObject[]> {
-  const users = (await redis.acl('USERS')) as string[];
-  const bytes = new Map<string, number>();
-  for (const user of users) {
-    const name = OBJECT_NAME.exec(user)?.[1];
-    if (name?.startsWith(prefix)) bytes.set(name, 0);
-  }
+  const bytes = new Map([...(await namesOn(redis, prefix))].map((name) => [name, 0]));
   let cursor = '0';
   do {
     const [next, keys] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', SCAN_COUNT);

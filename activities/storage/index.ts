@@ -14,7 +14,9 @@ import type {
   RetireRequest,
   RotateRequest,
 } from '../backend';
-import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
+import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
+import { assertOwnName, installationPrefix } from '../names';
+import { eitherSignal, mapped } from '../verbs';
 import { toStorageError } from './errors';
 import { listObjects, measureObjects } from './inventory';
 import { issuedKeyOf, secretsOf } from './issued';
@@ -34,23 +36,13 @@ type Run<Request> = (request: Request, options: { signal: AbortSignal }) => Prom
 
 export function createStorageBackend(dependencies: StorageDependencies): KindBackend {
   const room = new StorageRoom(dependencies);
+  const ask = <T>(question: () => Promise<T>): Promise<T> => mapped(question, toStorageError);
   const verb =
     <Request extends Pick<BackendRef, 'objectName'>>(run: Run<Request>) =>
     async (request: Request, { signal }: CallOptions = {}): Promise<void> => {
       assertOwnName(request.objectName, room.prefix);
-      try {
-        await run(request, { signal: signal ?? new AbortController().signal });
-      } catch (error) {
-        throw toStorageError(error);
-      }
+      await ask(() => run(request, { signal: signal ?? new AbortController().signal }));
     };
-  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
-    try {
-      return await question();
-    } catch (error) {
-      throw toStorageError(error);
-    }
-  };
   const verbs: Backend = {
     provision: verb((request: ProvisionRequest, options) => room.provision(request, options)),
     claimWarm: verb((request: ProvisionRequest, options) => room.provision(request, options)),
@@ -82,7 +74,7 @@ class StorageRoom {
   constructor(dependencies: StorageDependencies) {
     this.#dependencies = dependencies;
     const { installationId, nameLock, configOf } = dependencies;
-    this.prefix = `lh${installationId}_`;
+    this.prefix = installationPrefix(installationId);
     this.#stores = new Stores({ configOf, installationId, sharedBucketLock: (run) => nameLock(`${this.prefix}shared-bucket`, run) });
   }
 
@@ -225,7 +217,7 @@ class StorageRoom {
 
   #locked<T>(objectName: string, { signal }: { signal: AbortSignal }, run: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
-    return this.#dependencies.nameLock(objectName, (lost) => run({ signal: AbortSignal.any([signal, lost]) }));
+    return this.#dependencies.nameLock(objectName, (lost) => run({ signal: eitherSignal(signal, lost) }));
   }
 }
 

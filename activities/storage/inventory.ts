@@ -1,6 +1,7 @@
 // What of ours is on a store, and how large it is.
 import { objectNameOfBucket, objectNameOfPrefix } from '../../shared/storageprovider';
 import type { MeasuredObject } from '../backend';
+import { forEachLimited } from '../limited';
 import { listBuckets, listPrefixes, measure } from './objects';
 import type { Store } from './stores';
 
@@ -11,7 +12,10 @@ const isName = (name: string | null): name is string => name !== null;
 
 /** By bucket, by prefix and by credentials: a call that died half way may have left any of them. */
 export async function listObjects(store: Store, prefix: string): Promise<string[]> {
-  const buckets = await listBuckets(store.s3, {});
+  return await namesOn(store, prefix, await listBuckets(store.s3, {}));
+}
+
+async function namesOn(store: Store, prefix: string, buckets: string[]): Promise<string[]> {
   const prefixes = buckets.includes(store.sharedBucket) ? await listPrefixes(store.s3, store.sharedBucket, prefix, {}) : [];
   const names = [...buckets.map(objectNameOfBucket), ...prefixes.map(objectNameOfPrefix), ...(await store.provider.list(prefix))];
   return [...new Set(names.filter(isName).filter((name) => name.startsWith(prefix)))].sort();
@@ -20,18 +24,14 @@ export async function listObjects(store: Store, prefix: string): Promise<string[
 /** From listings, so that what is measured is what is there now; parts of unfinished uploads are in it. */
 export async function measureObjects(store: Store, prefix: string): Promise<MeasuredObject[]> {
   const buckets = await listBuckets(store.s3, {});
-  const bytes = new Map((await listObjects(store, prefix)).map((name) => [name, 0]));
+  const bytes = new Map((await namesOn(store, prefix, buckets)).map((name) => [name, 0]));
   const add = (name: string, more: number) => bytes.set(name, (bytes.get(name) ?? 0) + more);
-  const queue = buckets.filter((bucket) => objectNameOfBucket(bucket)?.startsWith(prefix));
-  const work = async () => {
-    for (let bucket = queue.pop(); bucket !== undefined; bucket = queue.pop()) {
-      const owner = objectNameOfBucket(bucket);
-      if (owner === null) continue;
-      const sizes = await measure(store.s3, bucket, () => owner, {});
-      add(owner, sizes.get(owner) ?? 0);
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  await forEachLimited(buckets, CONCURRENCY, async (bucket) => {
+    const owner = objectNameOfBucket(bucket);
+    if (!owner?.startsWith(prefix)) return;
+    const sizes = await measure(store.s3, bucket, () => owner, {});
+    add(owner, sizes.get(owner) ?? 0);
+  });
   if (buckets.includes(store.sharedBucket)) {
     const ownerOf = (key: string) => objectNameOfPrefix(key.slice(0, key.indexOf('/') + 1));
     for (const [owner, size] of await measure(store.s3, store.sharedBucket, ownerOf, {})) if (owner.startsWith(prefix)) add(owner, size);

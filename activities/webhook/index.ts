@@ -1,8 +1,10 @@
 // Webhook: one inbox per resource in the receiver's registry, opened by a random token. The receiver serves it without us.
 import { type InboxStore, inboxLimits } from '../../shared/inbox';
 import type { Backend, CallOptions, CredentialReader, Fence, KindBackend } from '../backend';
-import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured } from '../errors';
+import { Fenced, ObjectMissing } from '../errors';
+import { assertOwnName, installationPrefix } from '../names';
 import { toProviderError } from '../postgres/errors';
+import { mapped as mappedBy } from '../verbs';
 
 export interface WebhookDependencies {
   store: InboxStore;
@@ -14,15 +16,13 @@ export interface WebhookDependencies {
   installationId: string;
 }
 
-const INSTALLATION_ID = /^[a-z2-7]{8}$/;
 /** An empty inbox is a row, and no resource weighs nothing. */
 const ROW_BYTES = 512;
 
 export function createWebhookBackend(dependencies: WebhookDependencies): KindBackend {
   const { store, installationId } = dependencies;
-  if (!INSTALLATION_ID.test(installationId)) throw new ProviderMisconfigured(`not an installation id: ${installationId}`);
   const { registry } = store;
-  const prefix = `lh${installationId}_`;
+  const prefix = installationPrefix(installationId);
   const prepareOnce = oncePerBackend(dependencies.prepare);
   return {
     ...verbs({ ...dependencies, prefix, prepareOnce }),
@@ -114,10 +114,6 @@ function found(is: boolean, objectName: string): void {
   if (!is) throw new ObjectMissing(`${objectName} is not there`);
 }
 
-async function mapped<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toProviderError(error);
-  }
+function mapped<T>(work: () => Promise<T>): Promise<T> {
+  return mappedBy(work, toProviderError);
 }

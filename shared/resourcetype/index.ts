@@ -1,3 +1,4 @@
-// The kinds of resource there are, with the names each goes by on the wire, in routes and on task queues.
+// The kinds of resource there are, with the names each goes by on the wire, in routes, on task queues and on backends.
 export * from './kinds';
+export * from './objectname';
 export type * from './types';

@@ -15,8 +15,8 @@ import {
   UpdateAccessKeyCommand,
 } from '@aws-sdk/client-iam';
 import { GetFederationTokenCommand, STSClient } from '@aws-sdk/client-sts';
+import { loginName, parseLoginName } from '../resourcetype';
 import { abort, clientOptions } from './clients';
-import { parseUserName, userNameOf } from './place';
 import { accessOfUserPolicy, sessionPolicy, userPolicy } from './policies';
 import { absentOr, isStoreError, KeyLost } from './storeerrors';
 import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, StoragePlace } from './types';
@@ -59,7 +59,7 @@ export class IamUsers {
   async access(objectName: string, options: CallOptions = {}): Promise<AccessState | null> {
     const states: AccessState[] = [];
     for (const version of await this.versions(objectName, options)) {
-      const state = await this.#accessOf(userNameOf(objectName, version), options);
+      const state = await this.#accessOf(loginName(objectName, version), options);
       if (state !== null) states.push(state);
     }
     if (states.length === 0) return null;
@@ -68,7 +68,7 @@ export class IamUsers {
 
   async issue(request: IssueRequest, options: CallOptions = {}): Promise<void> {
     const { place, version, access } = request;
-    const userName = userNameOf(place.objectName, version);
+    const userName = loginName(place.objectName, version);
     const made = await absentOr(() => this.#iam.send(new CreateUserCommand({ UserName: userName }), abort(options)), 'EntityAlreadyExists');
     const known = made === undefined ? await this.#accessOf(userName, options) : null;
     // Before there is a key: at no moment can it do more than it may.
@@ -79,7 +79,7 @@ export class IamUsers {
 
   async setAccess(place: StoragePlace, access: AccessState, options: CallOptions = {}): Promise<void> {
     for (const version of await this.versions(place.objectName, options)) {
-      const userName = userNameOf(place.objectName, version);
+      const userName = loginName(place.objectName, version);
       // Either is enough. The key first when cutting and last when restoring, so that a half-done change errs to the strict side.
       if (access.cut) await this.#setKeys(userName, 'Inactive', options);
       await this.#putPolicy(userName, place, access, options);
@@ -89,7 +89,7 @@ export class IamUsers {
 
   /** Keys and session tokens end with the user. */
   async revoke(objectName: string, version: number, options: CallOptions = {}): Promise<void> {
-    const userName = userNameOf(objectName, version);
+    const userName = loginName(objectName, version);
     const deleteUser = () => this.#iam.send(new DeleteUserCommand({ UserName: userName }), abort(options));
     try {
       // Each change costs a small store the reading of all its users: one call where it takes what hangs on the user with it.
@@ -216,7 +216,7 @@ export class IamUsers {
     do {
       const page = await this.#iam.send(new ListUsersCommand({ Marker: marker, MaxItems: 1000 }), abort(options));
       for (const { UserName } of page.Users ?? []) {
-        const parsed = parseUserName(UserName ?? '');
+        const parsed = parseLoginName(UserName ?? '');
         if (parsed !== null) users.push(parsed);
       }
       marker = page.IsTruncated ? page.Marker : undefined;

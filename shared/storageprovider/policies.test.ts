@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { loginName, parseLoginName } from '../resourcetype';
 import { objectNameOfBucket, objectNameOfPrefix, placeOf, STORAGE_MODES } from '.';
-import { parseUserName, userNameOf } from './place';
 import { accessOfUserPolicy, marksOfSharedPolicy, type PolicyDocument, sessionPolicy, sharedBucketPolicy, userPolicy } from './policies';
 
 const name = fc.stringMatching(/^[a-z2-7]{24}$/).map((random) => `lhabcdefgh_${random}`);
@@ -19,7 +19,7 @@ describe('names', () => {
     fc.assert(
       fc.property(place, fc.integer({ min: 1, max: 999 }), ({ objectName, bucket, prefix }, version) => {
         expect(prefix === '' ? objectNameOfBucket(bucket) : objectNameOfPrefix(prefix)).toBe(objectName);
-        expect(parseUserName(userNameOf(objectName, version))).toEqual({ objectName, version });
+        expect(parseLoginName(loginName(objectName, version))).toEqual({ objectName, version });
         // What S3 takes as a bucket's name.
         expect(bucket).toMatch(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/);
       }),
@@ -30,7 +30,7 @@ describe('names', () => {
     expect(objectNameOfBucket(bucket)).toBeNull();
   });
   it.each(['platform', 'shared', `lhabcdefgh_${'a'.repeat(24)}`, `lhabcdefgh_${'a'.repeat(24)}_0`])('%s is no tenant’s user', (user) => {
-    expect(parseUserName(user)).toBeNull();
+    expect(parseLoginName(user)).toBeNull();
   });
 });
 

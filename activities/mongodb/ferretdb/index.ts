@@ -1,6 +1,5 @@
 // MongoDB by FerretDB: a process of its own for each resource, on a host. Its tenant can do everything inside it, and nothing outside.
 import type {
-  CallOptions,
   KindBackend,
   KindDependencies,
   MeasuredObject,
@@ -9,8 +8,10 @@ import type {
   RetireRequest,
   RotateRequest,
 } from '../../backend';
-import { assertOwnName, Fenced, ObjectMissing, toProviderError } from '../../errors';
+import { Fenced, ObjectMissing } from '../../errors';
 import type { ProcessHost } from '../../host/types';
+import { installationPrefix } from '../../names';
+import { lockedVerbs } from '../../verbs';
 import { prepareBinary } from './binary';
 import type { DocumentStorage } from './postgres-storage';
 import { type ProcessObject, type ProcessParts, publicAddress, putVersions, resetUsers, runPublic, settle } from './process';
@@ -42,8 +43,9 @@ interface Call<Request> {
 }
 
 export function createFerretdbBackend(dependencies: FerretdbDependencies): KindBackend {
-  const prefix = `lh${dependencies.installationId}_`;
+  const prefix = installationPrefix(dependencies.installationId);
   const { configOf, nameLock } = dependencies;
+  const locked = lockedVerbs({ prefix, nameLock });
 
   /** What an interruption left half done is done first. */
   const healed =
@@ -53,39 +55,25 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
       await run(state?.rebuilding ? { ...call, state: await resetUsers(parts, object, state, state.versions) } : call);
     };
 
-  const verb =
-    <Request extends ProvisionRequest>(run: (call: Call<Request>) => Promise<void>) =>
-    async (request: Request, options: CallOptions = {}): Promise<void> => {
-      const { objectName, resourceId } = request;
-      assertOwnName(objectName, prefix);
-      await guarded(options, (lock) =>
-        nameLock(objectName, async (lost) => {
-          const config = configOf(request.backendName);
-          const signal = lock(lost);
-          const { host, storage, binary } = config;
-          const parts = { host, storage, findBinary: () => prepareBinary(binary), readCredential: dependencies.readCredential };
-          const object = { resourceId, objectName, signal };
-          await run({ request, config, parts, object, state: await readState(host, objectName) });
-        }),
-      );
-    };
+  const verb = <Request extends ProvisionRequest>(run: (call: Call<Request>) => Promise<void>) =>
+    locked(async (request: Request, signal) => {
+      const { backendName, objectName, resourceId } = request;
+      const config = configOf(backendName);
+      const { host, storage, binary } = config;
+      const parts = { host, storage, findBinary: () => prepareBinary(binary), readCredential: dependencies.readCredential };
+      await run({ request, config, parts, object: { resourceId, objectName, signal }, state: await readState(host, objectName) });
+    });
 
-  const destroy = async (
-    ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> },
-    options: CallOptions = {},
-  ): Promise<void> => {
-    assertOwnName(ref.objectName, prefix);
-    await guarded(options, (lock) =>
-      nameLock(ref.objectName, async (lost) => {
-        if (ref.onlyIf && !(await ref.onlyIf())) return;
-        const { host, storage } = configOf(ref.backendName);
-        const state = await readState(host, ref.objectName);
-        // The folder goes last: by it the object is listed. One without a state may have come as far as Postgres.
-        if (state?.engine !== 'sqlite') await storage?.drop(ref.objectName, { signal: lock(lost) });
-        await host.remove(ref.objectName);
-      }),
-    );
-  };
+  const destroy = locked(
+    async (ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> }, signal): Promise<void> => {
+      if (ref.onlyIf && !(await ref.onlyIf())) return;
+      const { host, storage } = configOf(ref.backendName);
+      const state = await readState(host, ref.objectName);
+      // The folder goes last: by it the object is listed. One without a state may have come as far as Postgres.
+      if (state?.engine !== 'sqlite') await storage?.drop(ref.objectName, { signal });
+      await host.remove(ref.objectName);
+    },
+  );
 
   const provisionVerb = verb(healed((call: Call<ProvisionRequest>) => provision(dependencies, call)));
   return {
@@ -117,16 +105,6 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
     },
     close: async () => undefined,
   };
-}
-
-/** Errors as ours; the caller's signal and the lock's as one. */
-async function guarded(options: CallOptions, run: (lock: (lost: AbortSignal) => AbortSignal) => Promise<void>): Promise<void> {
-  try {
-    options.signal?.throwIfAborted();
-    await run((lost) => (options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])));
-  } catch (error) {
-    throw toProviderError(error);
-  }
 }
 
 async function provision({ fence, connections }: FerretdbDependencies, call: Call<ProvisionRequest>): Promise<void> {

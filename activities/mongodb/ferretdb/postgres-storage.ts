@@ -2,6 +2,7 @@
 import pg from 'pg';
 import type { MeasuredObject } from '../../backend';
 import { ProviderMisconfigured, toProviderError } from '../../errors';
+import { loginName } from '../../names';
 import { createPostgresBackend, type PostgresBackend } from '../../postgres';
 import { USERS_DATABASE } from './spec';
 
@@ -38,7 +39,10 @@ export function createPostgresStorage(options: PostgresStorageOptions): Document
     installationId: options.installationId,
     // Whoever calls holds the name's lock and has read the fence.
     fence: async () => true,
-    readCredential: async ({ resourceId: objectName }) => ({ username: loginOf(objectName), password: passwordOf(objectName) }),
+    readCredential: async ({ resourceId: objectName }) => ({
+      username: loginName(objectName, LOGIN_VERSION),
+      password: passwordOf(objectName),
+    }),
   });
   const refOf = (objectName: string) => ({
     resourceId: objectName,
@@ -68,15 +72,11 @@ function measure(postgres: PostgresBackend): Promise<MeasuredObject[]> {
   return postgres.measureAll(BACKEND);
 }
 
-function loginOf(objectName: string): string {
-  return `${objectName}_${LOGIN_VERSION}`;
-}
-
 /** The admin's url with another login and database: address and TLS settings are the same. */
 function processUrl(adminUrl: string, objectName: string, password: string): string {
   if (!URL.canParse(adminUrl)) throw new ProviderMisconfigured('the url of the Postgres server behind FerretDB cannot be read');
   const url = new URL(adminUrl);
-  url.username = loginOf(objectName);
+  url.username = loginName(objectName, LOGIN_VERSION);
   url.password = encodeURIComponent(password);
   url.pathname = `/${objectName}`;
   return url.href;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { CredentialReader } from '../../backend';
 import { ProviderMisconfigured } from '../../errors';
 import type { ProcessHost } from '../../host/types';
+import { readOwnCredential } from '../../names';
 import { waitForPort } from '../client';
-import { userName } from '../names';
 import type { DocumentStorage } from './postgres-storage';
 import { PRIVATE_ADDRESS, processSpec, USERS_DATABASE } from './spec';
 import { type FerretdbState, limitsFileOf, writeState } from './state';
@@ -80,9 +80,7 @@ export async function putVersions(
 ): Promise<void> {
   const users: TenantUser[] = [];
   for (const version of versions) {
-    const { username, password } = await readCredential({ resourceId, version });
-    if (username !== userName(objectName, version))
-      throw new ProviderMisconfigured(`credential ${version} of ${resourceId} is for another user`);
+    const { username, password } = await readOwnCredential(readCredential, { resourceId, objectName }, version);
     users.push({ database: objectName, user: username, password });
   }
   await putUsers(platformLogin(address, platformPassword(host, objectName)), users);

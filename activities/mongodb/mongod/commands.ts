@@ -1,6 +1,6 @@
 // The commands that make, change and unmake a tenant's users on a real MongoDB server. Pure: names and facts in, documents out.
 import type { Document } from 'mongodb';
-import { userName } from '../names';
+import { loginName } from '../../names';
 
 /** What the platform keeps at a user, in a part of it that the user itself can neither read nor change. */
 export interface UserMarks {
@@ -32,25 +32,25 @@ function access(objectName: string, marks: UserMarks): Document {
 }
 
 export function createUser(objectName: string, version: number, password: string, marks: UserMarks): Document {
-  return { createUser: userName(objectName, version), pwd: password, mechanisms: MECHANISMS, ...access(objectName, marks) };
+  return { createUser: loginName(objectName, version), pwd: password, mechanisms: MECHANISMS, ...access(objectName, marks) };
 }
 
 export function updateUser(objectName: string, version: number, password: string, marks: UserMarks): Document {
-  return { updateUser: userName(objectName, version), pwd: password, mechanisms: MECHANISMS, ...access(objectName, marks) };
+  return { updateUser: loginName(objectName, version), pwd: password, mechanisms: MECHANISMS, ...access(objectName, marks) };
 }
 
 /** All but the password. */
 export function setAccess(objectName: string, version: number, marks: UserMarks): Document {
-  return { updateUser: userName(objectName, version), ...access(objectName, marks) };
+  return { updateUser: loginName(objectName, version), ...access(objectName, marks) };
 }
 
 export function dropUser(objectName: string, version: number): Document {
-  return { dropUser: userName(objectName, version) };
+  return { dropUser: loginName(objectName, version) };
 }
 
 /** Their operations and cursors end at once; what they send next is checked against the user as it is then. */
 export function killSessions(objectName: string, versions: readonly number[]): Document {
-  return { killAllSessions: versions.map((version) => ({ user: userName(objectName, version), db: objectName })) };
+  return { killAllSessions: versions.map((version) => ({ user: loginName(objectName, version), db: objectName })) };
 }
 
 /** In the database that it is sent to. */

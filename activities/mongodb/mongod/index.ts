@@ -1,17 +1,10 @@
 // A MongoDB server that tenants share: one database each, with users that reach nothing else. Needs a server with authorization on.
 import { type Document, MongoClient, MongoServerError } from 'mongodb';
-import type {
-  CallOptions,
-  ConnectionDetails,
-  KindBackend,
-  KindDependencies,
-  MeasuredObject,
-  ProvisionRequest,
-  RotateRequest,
-} from '../../backend';
-import { assertOwnName, Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable, toProviderError } from '../../errors';
+import type { ConnectionDetails, KindBackend, KindDependencies, MeasuredObject, ProvisionRequest, RotateRequest } from '../../backend';
+import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../../errors';
+import { installationPrefix, loginVersion, readOwnCredential } from '../../names';
+import { lockedVerbs, mapped } from '../../verbs';
 import { adminClient, isUserMissing, isUserThere } from '../client';
-import { userName, versionOfUser } from '../names';
 import type { UserMarks, UserState } from './commands';
 import * as commands from './commands';
 
@@ -30,7 +23,7 @@ interface Call<Request> {
 }
 
 export function createMongodBackend(dependencies: MongodDependencies): KindBackend {
-  const prefix = `lh${dependencies.installationId}_`;
+  const prefix = installationPrefix(dependencies.installationId);
   const clients = new Map<string, { url: string; client: MongoClient }>();
   const { nameLock, readCredential, fence, connections } = dependencies;
 
@@ -44,29 +37,17 @@ export function createMongodBackend(dependencies: MongodDependencies): KindBacke
     return client;
   };
 
-  const verb =
-    <Request extends { backendName: string; objectName: string }>(run: (call: Call<Request>) => Promise<void>) =>
-    async (request: Request, options: CallOptions = {}): Promise<void> => {
-      assertOwnName(request.objectName, prefix);
-      try {
-        options.signal?.throwIfAborted();
-        await nameLock(request.objectName, async (lost) => {
-          const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal]);
-          const admin = adminOf(request.backendName);
-          const users = await readUsers(admin, request.objectName);
-          signal.throwIfAborted();
-          await run({ request, admin, users, signal });
-        });
-      } catch (error) {
-        throw toProviderError(error);
-      }
-    };
+  const locked = lockedVerbs({ prefix, nameLock });
+  const verb = <Request extends { backendName: string; objectName: string }>(run: (call: Call<Request>) => Promise<void>) =>
+    locked(async (request: Request, signal) => {
+      const admin = adminOf(request.backendName);
+      const users = await readUsers(admin, request.objectName);
+      signal.throwIfAborted();
+      await run({ request, admin, users, signal });
+    });
 
-  const passwordOf = async ({ resourceId, objectName }: ProvisionRequest, version: number): Promise<string> => {
-    const { username, password } = await readCredential({ resourceId, version });
-    if (username === userName(objectName, version)) return password;
-    throw new ProviderMisconfigured(`credential ${version} of ${resourceId} is for another user`);
-  };
+  const passwordOf = async (request: ProvisionRequest, version: number): Promise<string> =>
+    (await readOwnCredential(readCredential, request, version)).password;
 
   const provision = verb(async ({ request, admin }: Call<ProvisionRequest>) => {
     if (!(await fence(request))) throw new Fenced(`${request.objectName} is not to be made any more`);
@@ -122,19 +103,11 @@ export function createMongodBackend(dependencies: MongodDependencies): KindBacke
   };
 }
 
-async function mapped<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw toProviderError(error);
-  }
-}
-
 async function readUsers(admin: MongoClient, objectName: string): Promise<UserState[]> {
   const { users } = await admin.db(objectName).command(commands.usersOfDatabase());
   return (users as Document[])
     .flatMap((user) => {
-      const version = versionOfUser(String(user.user), objectName);
+      const version = loginVersion(String(user.user), objectName);
       return version === null ? [] : [{ version, ...commands.marksOf(user) }];
     })
     .sort((a, b) => a.version - b.version);
