@@ -197,8 +197,8 @@ function bodyOf(route: Route, request: Request): unknown {
 async function callerOf(deps: ApiDeps, route: Route, request: Request): Promise<Caller> {
   const address = clientAddress(request);
   if (route.access === 'public') return { type: 'anonymous', address };
-  const { store, jwt, settings } = deps;
-  return await authenticate({ store, jwt, operatorKey: settings.operatorKey }, request.headers.authorization, address);
+  const { store, identity, jwt, settings } = deps;
+  return await authenticate({ store, identity, jwt, operatorKey: settings.operatorKey }, request.headers.authorization, address);
 }
 
 function send(deps: ApiDeps, route: Route, response: Response, reply: Reply): void {

@@ -60,6 +60,7 @@ const environment = z.object({
         .filter((part) => part !== ''),
     )
     .refine((parts) => parts.every((part) => ipaddr.isValidCIDR(part)), { error: 'must be a list of CIDR ranges, separated by commas' }),
+  LEASEHOLD_SESSION_HOURS: z.coerce.number().min(0.01).max(8760).default(720),
   LEASEHOLD_DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(20),
 });
 
@@ -106,6 +107,7 @@ export function loadConfig(env: NodeJS.ProcessEnv) {
     inboxUrl: data.LEASEHOLD_INBOX_URL ?? null,
     redisUrl: data.LEASEHOLD_REDIS_URL,
     egressCidrs: data.LEASEHOLD_EGRESS_CIDRS,
+    sessionTtlMs: data.LEASEHOLD_SESSION_HOURS * 3_600_000,
     loopbackExempt: data.LEASEHOLD_LOOPBACK_EXEMPT,
     requestsPerMinute: data.LEASEHOLD_REQUESTS_PER_MINUTE,
   };

@@ -9,6 +9,7 @@ import type { ReadinessReport } from '../shared/readiness';
 import type { Metrics } from './http/metrics';
 import type { RateLimiter } from './http/ratelimit';
 import type { Route } from './http/route';
+import type { IdentityStore } from './identity/store';
 import type { LifecyclePort } from './lifecycle/port';
 import type { SecretReader } from './projection/secrets';
 import type { ResourceStore } from './projection/store';
@@ -25,6 +26,8 @@ export interface ApiSettings {
   loopbackExempt: boolean;
   /** Proxies (CIDR) whose X-Forwarded-For is believed. */
   trustedProxies: readonly string[];
+  /** How long a session token is good for. */
+  sessionTtlMs: number;
   /** null = there is no operator. */
   operatorKey: string | null;
 }
@@ -32,6 +35,7 @@ export interface ApiSettings {
 export interface ApiDeps {
   settings: ApiSettings;
   store: ResourceStore;
+  identity: IdentityStore;
   lifecycle: LifecyclePort;
   feed: ChangeFeed;
   /** null = this api cannot read webhook inboxes. */

@@ -13,6 +13,7 @@ import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
 import { Metrics } from './http/metrics';
 import { ProcessRateLimiter } from './http/ratelimit';
+import { PgIdentityStore } from './identity/store';
 import { contextInterceptor } from './lifecycle/context';
 import { TemporalLifecycle } from './lifecycle/temporal';
 import type { PublicAddress } from './projection/connections';
@@ -91,6 +92,7 @@ export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logge
   const deps: ApiDeps = {
     settings: config,
     store,
+    identity: new PgIdentityStore(pool),
     lifecycle: new TemporalLifecycle({ client, uiUrl: config.temporal.uiUrl }),
     feed,
     inbox,

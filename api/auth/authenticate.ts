@@ -1,11 +1,15 @@
 // Turns the Authorization header into a caller. No header is anonymous; a bad one is 401, never anonymous.
+import { KEY_SCOPES } from '../../shared/authz';
 import { constantTimeEquals, hashToken, type JwtSigner } from '../../shared/crypto';
 import { ApiError } from '../errors';
+import { SESSION_AUDIENCE } from '../identity/session';
+import type { IdentityStore } from '../identity/store';
 import type { ResourceStore } from '../projection/store';
 import type { Caller, ClientAddress } from './caller';
 
 export interface AuthenticatorDeps {
   store: Pick<ResourceStore, 'findApiKey'>;
+  identity: Pick<IdentityStore, 'findSession'>;
   jwt: JwtSigner;
   /** null = no operator key is configured, so nobody is one. */
   operatorKey: string | null;
@@ -35,12 +39,31 @@ export async function authenticate(deps: AuthenticatorDeps, authorization: strin
   if (token === undefined) throw unauthorized('malformed_token');
   if (deps.operatorKey !== null && constantTimeEquals(token, deps.operatorKey)) return { type: 'operator', address };
   if (JWT.test(token)) {
-    const verified = await deps.jwt.verify(token);
-    // Sessions come with sign-in; until then no token that we signed is a session.
-    throw unauthorized(verified.ok ? 'invalid_claims' : verified.reason);
+    return await bySession(deps, token, address);
   }
   const key = await deps.store.findApiKey(hashToken(token));
   if (key === null) throw unauthorized('invalid_claims');
   if (key.revoked) throw unauthorized('revoked_session');
-  return { type: 'team', address, teamId: key.teamId, tier: key.tier, keyId: key.keyId, scopes: key.scopes };
+  return {
+    type: 'team',
+    address,
+    teamId: key.teamId,
+    tier: key.tier,
+    role: key.role,
+    userId: key.userId,
+    scopes: key.scopes,
+    credential: { type: 'api_key', keyId: key.keyId },
+  };
+}
+
+async function bySession(deps: AuthenticatorDeps, token: string, address: ClientAddress): Promise<Caller> {
+  const verified = await deps.jwt.verify(token, { audience: SESSION_AUDIENCE, requiredClaims: ['jti', 'sub'] });
+  if (!verified.ok) throw unauthorized(verified.reason);
+  const { jti, sub, team_id } = verified.claims;
+  const session = await deps.identity.findSession(String(jti));
+  if (session === null || session.userId !== sub || session.teamId !== team_id) throw unauthorized('invalid_claims');
+  if (session.revoked) throw unauthorized('revoked_session');
+  const { teamId, tier, role, userId, sessionId } = session;
+  const scopes = KEY_SCOPES;
+  return { type: 'team', address, teamId, tier, role, userId, scopes, credential: { type: 'session', sessionId } };
 }

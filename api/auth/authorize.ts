@@ -18,7 +18,14 @@ export function actorFor(caller: Caller, resourceToken?: string): Actor {
     case 'anonymous':
       return { type: 'anonymous', fingerprint: caller.address.fingerprint, addressHash: caller.address.addressHash, resourceToken };
     case 'team':
-      return { type: 'team', teamId: caller.teamId, userId: null, scopes: caller.scopes, keyId: caller.keyId };
+      return {
+        type: 'team',
+        teamId: caller.teamId,
+        userId: caller.userId,
+        role: caller.role,
+        scopes: caller.scopes,
+        keyId: caller.credential.type === 'api_key' ? caller.credential.keyId : null,
+      };
     case 'operator':
       return { type: 'operator' };
   }

@@ -1,4 +1,5 @@
 // Who is calling, as every route sees it.
+import type { TeamRole } from '../../shared/authz';
 import type { ActorRef, Owner } from '../../shared/resourcetype';
 
 export interface ClientAddress {
@@ -15,8 +16,34 @@ export type Scope = 'read' | 'write' | 'admin';
 
 export type Caller =
   | { type: 'anonymous'; address: ClientAddress }
-  | { type: 'team'; address: ClientAddress; teamId: string; tier: string; keyId: string; scopes: readonly Scope[] }
-  | { type: 'operator'; address: ClientAddress };
+  | TeamCaller
+  | { type: 'operator'; address: ClientAddress; userId?: string };
+
+/** Somebody of a team: a person by their session or id token, or an API key, which has the role of the person who made it at most. */
+export interface TeamCaller {
+  type: 'team';
+  address: ClientAddress;
+  teamId: string;
+  tier: string;
+  role: TeamRole;
+  /** What of the role this credential may use. */
+  scopes: readonly Scope[];
+  /** Null for a key from the configuration. */
+  userId: string | null;
+  credential: { type: 'api_key'; keyId: string } | { type: 'session'; sessionId: string } | { type: 'id_token'; subject: string };
+}
+
+/** What the audit log names the credential by. */
+export function credentialName({ credential }: TeamCaller): string {
+  switch (credential.type) {
+    case 'api_key':
+      return `key:${credential.keyId}`;
+    case 'session':
+      return `session:${credential.sessionId}`;
+    case 'id_token':
+      return `oidc:${credential.subject}`;
+  }
+}
 
 export type TenantCaller = Exclude<Caller, { type: 'operator' }>;
 
@@ -27,7 +54,7 @@ export function actorOf(caller: Caller): ActorRef {
     case 'anonymous':
       return { type: 'anonymous', id: caller.address.fingerprint };
     case 'team':
-      return { type: 'team', id: caller.teamId, role: `key:${caller.keyId}` };
+      return { type: 'team', id: caller.teamId, role: credentialName(caller) };
     case 'operator':
       return { type: 'operator', id: 'operator', role: 'platform_operator' };
   }

@@ -7,7 +7,16 @@ import { canonicalJson, commandIdFor, readIdempotencyKey, requestHash, resourceI
 
 const address = { ip: '192.0.2.1', fingerprint: 'f', addressHash: 'a', loopback: false };
 const anonymous: TenantCaller = { type: 'anonymous', address };
-const team: TenantCaller = { type: 'team', address, teamId: 't', tier: 'pro', keyId: 'k', scopes: [] };
+const team: TenantCaller = {
+  type: 'team',
+  address,
+  teamId: 't',
+  tier: 'pro',
+  role: 'owner',
+  userId: null,
+  scopes: [],
+  credential: { type: 'api_key', keyId: 'k' },
+};
 const headers = (given: Record<string, string>) => (name: string) => given[name];
 const read = (caller: TenantCaller, given: Record<string, string>) =>
   readIdempotencyKey({ caller, kind: 'postgres', body: { name: 'a' }, header: headers(given) });

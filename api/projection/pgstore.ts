@@ -105,14 +105,16 @@ export class PgResourceStore implements ResourceStore {
   }
 
   async findApiKey(keyHash: string): Promise<ApiKeyRecord | null> {
-    const rows = await this.#rows<{ id: string; team_id: string; tier: string; scopes: ApiKeyRecord['scopes']; revoked: boolean }>(
+    const rows = await this.#rows<ApiKeyRecord>(
       'api_key',
-      `SELECT k.id, k.team_id, t.tier, k.scopes, k.revoked_at IS NOT NULL AS revoked
-         FROM api_keys k JOIN teams t ON t.id = k.team_id WHERE k.key_hash = $1`,
+      `SELECT k.id AS "keyId", k.team_id AS "teamId", t.tier, k.scopes, k.created_by AS "userId",
+              CASE WHEN k.created_by IS NULL THEN 'owner' ELSE coalesce(m.role, 'viewer') END AS role,
+              k.revoked_at IS NOT NULL OR (k.created_by IS NOT NULL AND m.user_id IS NULL) AS revoked
+         FROM api_keys k JOIN teams t ON t.id = k.team_id LEFT JOIN memberships m ON m.team_id = k.team_id AND m.user_id = k.created_by
+        WHERE k.key_hash = $1`,
       [keyHash],
     );
-    const row = rows[0];
-    return row === undefined ? null : { keyId: row.id, teamId: row.team_id, tier: row.tier, scopes: row.scopes, revoked: row.revoked };
+    return rows[0] ?? null;
   }
 
   async newestAttempt(scope: string, key: string): Promise<IdempotencyRecord | null> {

@@ -1,4 +1,5 @@
 // What the api asks of the platform's Postgres. Tests give another implementation; nothing here writes a resource's status.
+import type { TeamRole } from '../../shared/authz';
 import type { ResourceRecord } from '../../shared/db';
 import type { ResourceStatus } from '../../shared/resourcestatus';
 import type { ActorRef, Owner, ResourceKind } from '../../shared/resourcetype';
@@ -33,6 +34,10 @@ export interface ApiKeyRecord {
   teamId: string;
   tier: string;
   scopes: Scope[];
+  /** Of the person who made it; the owner's for a key from the configuration. */
+  role: TeamRole;
+  userId: string | null;
+  /** Also when its maker has left the team. */
   revoked: boolean;
 }
 

@@ -80,6 +80,16 @@ export function aRow(fields: Partial<StoredResource> = {}): StoredResource {
   };
 }
 
+/** Nobody has signed in. */
+export const noIdentities: ApiDeps['identity'] = {
+  findVerifiedUser: async () => null,
+  membershipsOf: async () => [],
+  createTeamWithOwner: () => Promise.reject(new Error('no identities here')),
+  openSession: () => Promise.reject(new Error('no identities here')),
+  findSession: async () => null,
+  revokeSession: async () => false,
+};
+
 /** Rows in memory, behind the same interface as the real ones. */
 export class FakeStore implements ResourceStore {
   rows: StoredResource[] = [];
@@ -121,7 +131,15 @@ export class FakeStore implements ResourceStore {
     return this.eventsOf.filter((event) => event.revision > page.afterRevision).slice(0, page.limit);
   }
   async findApiKey(keyHash: string) {
-    const key = { keyId: 'key', teamId: TEAM_ID, tier: 'pro', scopes: ['read' as const, 'write' as const], revoked: false };
+    const key = {
+      keyId: 'key',
+      teamId: TEAM_ID,
+      tier: 'pro',
+      role: 'owner' as const,
+      userId: null,
+      scopes: ['read' as const, 'write' as const],
+      revoked: false,
+    };
     if (keyHash === hashToken(API_KEY)) return key;
     if (keyHash === hashToken(READ_KEY)) return { ...key, scopes: ['read' as const] };
     return keyHash === hashToken(REVOKED_KEY) ? { ...key, revoked: true } : null;
@@ -183,6 +201,7 @@ export const silentFeed: ChangeFeed = { subscribe: () => () => undefined, close:
 export function fakeApp(
   parts: {
     store?: FakeStore;
+    identity?: ApiDeps['identity'];
     lifecycle?: LifecyclePort;
     feed?: ChangeFeed;
     inbox?: ApiDeps['inbox'];
@@ -208,6 +227,7 @@ export function fakeApp(
   const logger = createLogger({ process: 'api', level: 'debug', stream });
   const deps: ApiDeps = {
     settings: {
+      sessionTtlMs: 3_600_000,
       baseUrl: 'http://leasehold.test',
       upgradeUrl: 'http://leasehold.test/docs#plans',
       contact: 'mailto:security@leasehold.test',
@@ -217,6 +237,7 @@ export function fakeApp(
       ...parts.settings,
     },
     store,
+    identity: parts.identity ?? noIdentities,
     lifecycle: parts.lifecycle ?? untouchableLifecycle(),
     feed: parts.feed ?? silentFeed,
     inbox: parts.inbox ?? null,

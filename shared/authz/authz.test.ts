@@ -6,7 +6,7 @@ import { ACTIONS, type Action, type Actor, can, KEY_SCOPES, type KeyScope, type 
 const TOKEN = '11111111-2222-4333-8444-555555555555';
 const tokenHash = hashToken(TOKEN);
 const anonymous = (resourceToken?: string): Actor => ({ type: 'anonymous', fingerprint: 'f', addressHash: 'a', resourceToken });
-const team = (...scopes: KeyScope[]): Actor => ({ type: 'team', teamId: 't1', userId: null, scopes, keyId: 'k' });
+const team = (...scopes: KeyScope[]): Actor => ({ type: 'team', teamId: 't1', userId: null, role: 'owner', scopes, keyId: 'k' });
 
 const actors = {
   'no credential': anonymous(),
@@ -111,7 +111,7 @@ describe('can', () => {
         fc.constantFrom(...READS, ...WRITES),
         (mine, theirs, keyScopes, action) => {
           fc.pre(mine !== theirs);
-          const actor: Actor = { type: 'team', teamId: mine, userId: 'u', scopes: keyScopes, keyId: null };
+          const actor: Actor = { type: 'team', teamId: mine, userId: 'u', role: 'owner', scopes: keyScopes, keyId: null };
           expect(can(actor, action, resource(theirs))).toEqual({ allowed: false, reason: 'not_found' });
         },
       ),

@@ -4,11 +4,15 @@ import { constantTimeEquals, hashToken } from '../crypto';
 export const KEY_SCOPES = ['read', 'write', 'admin'] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 
+/** Most first. */
+export const TEAM_ROLES = ['owner', 'admin', 'member', 'viewer'] as const;
+export type TeamRole = (typeof TEAM_ROLES)[number];
+
 export type Actor =
   /** No credential, or no more than the token of an anonymous resource. */
   | { type: 'anonymous'; fingerprint: string; addressHash: string; resourceToken?: string }
   /** A person's session (`userId`) or an API key (`keyId`) of a team. */
-  | { type: 'team'; teamId: string; userId: string | null; scopes: readonly KeyScope[]; keyId: string | null }
+  | { type: 'team'; teamId: string; userId: string | null; role: TeamRole; scopes: readonly KeyScope[]; keyId: string | null }
   | { type: 'operator' }
   /** A process of the platform itself, such as the sweep. */
   | { type: 'system'; name: string };
