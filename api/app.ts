@@ -5,7 +5,7 @@ import { resourceWorkflowId } from '../workflows/resource/messages';
 import { clientAddress } from './auth/address';
 import { authenticate, unauthorized } from './auth/authenticate';
 import { authorizeScope } from './auth/authorize';
-import type { Caller } from './auth/caller';
+import { asOperator, type Caller } from './auth/caller';
 import type { ApiDeps } from './deps';
 import { ApiError, asProblem, errorAnswer, toLeaseholdError } from './errors';
 import { openContext, type RequestContext, securityHeaders } from './http/context';
@@ -168,7 +168,9 @@ const readJson: RequestHandler = (request, response, next) => {
 
 async function handle(deps: ApiDeps, route: Route, request: Request, response: Response): Promise<void> {
   const { context } = response.locals as Locals;
-  const caller = await callerOf(deps, route, request);
+  const known = await callerOf(deps, route, request);
+  // Who runs the installation is its operator where operators are asked for, and elsewhere one of their team.
+  const caller = route.access === 'operator' ? asOperator(known) : known;
   if (route.access === 'bearer' && caller.type === 'anonymous') throw unauthorized('missing_credentials');
   if (route.access === 'operator') authorizeScope(deps, { caller, context, action: 'admin.list', scope: { kind: 'global' } });
   const routeRequest: RouteRequest = {

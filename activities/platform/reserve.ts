@@ -160,8 +160,9 @@ WITH placed AS (
 ), outbox AS (
   INSERT INTO outbox_events (id, resource_id, revision, type, payload) SELECT $24, id, 1, 'resource.reserved', $29 FROM inserted
 ), audit AS (
-  INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result, correlation_id)
-  SELECT $24, $12, $25, $26, $27, 'resource.create', 'resource', $1::text, $6, 'success', $28 FROM inserted
+  INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, actor_user_id, actor_credential, ip, action, target_type,
+                          target_id, team_id, result, correlation_id)
+  SELECT $24, $12, $25, $26, $27, $33, $34, $35, 'resource.create', 'resource', $1::text, $6, 'success', $28 FROM inserted
 )
 SELECT ${RESOURCE_COLUMNS} FROM inserted`;
 
@@ -237,6 +238,9 @@ async function insertResource(
       headroom,
       placement.name,
       spec.options ?? {},
+      spec.actor.userId ?? null,
+      spec.actor.credential ?? null,
+      spec.actor.ip ?? null,
     ],
   });
   const record = rows[0];

@@ -27,8 +27,10 @@ WITH updated AS (
 ), outbox AS (
   INSERT INTO outbox_events (id, resource_id, revision, type, payload) SELECT $24, id, $3, $25, $31 FROM updated
 ), audit AS (
-  INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result, correlation_id, data)
-  SELECT $24, $16, $27, $28, $29, $25, 'resource', id::text, team_id, CASE WHEN $25 = 'resource.command_refused' THEN 'denied' ELSE 'success' END, $30,
+  INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, actor_user_id, actor_credential, ip, action, target_type,
+                          target_id, team_id, result, correlation_id, data)
+  SELECT $24, $16, $27, $28, $29, $35, $36, $37, $25, 'resource', id::text, team_id,
+         CASE WHEN $25 = 'resource.command_refused' THEN 'denied' ELSE 'success' END, $30,
          $26::jsonb || CASE WHEN $34::text IS NULL THEN '{}'::jsonb ELSE jsonb_build_object('command_id', $34::text) END
     FROM updated
 ), retired AS (
@@ -133,6 +135,9 @@ function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }
     terminal,
     oldestCredential,
     commandId,
+    actor.userId ?? null,
+    actor.credential ?? null,
+    actor.ip ?? null,
   ];
   return { envelope, values };
 }

@@ -63,7 +63,16 @@ async function bySession(deps: AuthenticatorDeps, token: string, address: Client
   const session = await deps.identity.findSession(String(jti));
   if (session === null || session.userId !== sub || session.teamId !== team_id) throw unauthorized('invalid_claims');
   if (session.revoked) throw unauthorized('revoked_session');
-  const { teamId, tier, role, userId, sessionId } = session;
-  const scopes = KEY_SCOPES;
-  return { type: 'team', address, teamId, tier, role, userId, scopes, credential: { type: 'session', sessionId } };
+  const { teamId, tier, role, userId, sessionId, platformOperator } = session;
+  return {
+    type: 'team',
+    address,
+    teamId,
+    tier,
+    role,
+    userId,
+    platformOperator,
+    scopes: KEY_SCOPES,
+    credential: { type: 'session', sessionId },
+  };
 }

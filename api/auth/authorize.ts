@@ -1,13 +1,13 @@
 // Asks `can`, and turns a refusal into an answer. Nothing of a resource is read out before it has been asked.
-import { type Action, type Actor, can, type DenyReason, type Scope } from '../../shared/authz';
+import { type Action, type Actor, can, type DenyReason, type Scope, type TeamRole } from '../../shared/authz';
 import { hashToken } from '../../shared/crypto';
-import { auditDenial } from '../audit';
+import { type AuditFact, auditDenial } from '../audit';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
 import type { RequestContext } from '../http/context';
 import type { StoredResource } from '../projection/store';
 import { unauthorized } from './authenticate';
-import type { Caller, TenantCaller } from './caller';
+import type { Caller, TeamCaller, TenantCaller } from './caller';
 
 type AuthDeps = Pick<ApiDeps, 'store' | 'logger'>;
 
@@ -42,37 +42,64 @@ function refusal(reason: DenyReason): ApiError {
     case 'not_found':
       return notFound();
     case 'forbidden':
-      return new ApiError({ code: 'forbidden', message: 'Your credential may not do this. Use one with the scope that it needs.' });
+      return new ApiError({ code: 'forbidden', message: 'Your role or the scopes of your api key do not allow this.' });
+    case 'person_only':
+      return new ApiError({ code: 'forbidden', message: 'An api key may never do this. Sign in, and repeat it with your session token.' });
   }
 }
 
-/** For creating: who creates, once it is sure that they may. */
-export function authorizeCreate(caller: Caller): TenantCaller {
-  const decision = can(
-    actorFor(caller),
-    'resource.create',
-    caller.type === 'team' ? { kind: 'team', teamId: caller.teamId } : { kind: 'global' },
-  );
-  if (!decision.allowed) throw refusal(decision.reason);
-  if (caller.type === 'operator') throw refusal('forbidden');
+export interface ScopeAccess {
+  caller: Caller;
+  context: RequestContext;
+  action: Action;
+  scope: Scope;
+  /** What a denial is recorded to have been tried on; the scope itself where absent. */
+  target?: AuditFact['target'];
+}
+
+/** For whatever is not one resource. Nobody is denied anything without a line in the audit log, unless they are nobody we know. */
+export function authorizeScope(deps: AuthDeps, { caller, context, action, scope, target }: ScopeAccess): void {
+  const decision = can(actorFor(caller), action, scope);
+  if (decision.allowed) return;
+  if (caller.type !== 'anonymous') {
+    auditDenial(deps, { caller, context, action, target: target ?? targetOf(scope, context), data: { reason: decision.reason } });
+  }
+  throw refusal(decision.reason);
+}
+
+function targetOf(scope: Scope, context: RequestContext): AuditFact['target'] {
+  switch (scope.kind) {
+    case 'global':
+      return { type: 'platform', id: context.route, teamId: null };
+    case 'team':
+    case 'member':
+      return { type: 'team', id: scope.teamId, teamId: scope.teamId };
+    case 'resource':
+      return { type: 'resource', id: scope.resource.id, teamId: scope.resource.teamId };
+  }
+}
+
+/**
+ * For what somebody does in their own team. An operator belongs to none.
+ * @throws ApiError unauthorized, forbidden
+ */
+export function authorizeTeam(deps: AuthDeps, access: Omit<ScopeAccess, 'scope'> & { roles?: readonly TeamRole[] }): TeamCaller {
+  const { caller, roles } = access;
+  if (caller.type === 'anonymous') throw unauthorized('missing_credentials');
+  const teamId = caller.type === 'team' ? caller.teamId : null;
+  const scope: Scope =
+    teamId === null ? { kind: 'global' } : roles === undefined ? { kind: 'team', teamId } : { kind: 'member', teamId, roles };
+  authorizeScope(deps, { ...access, scope });
+  if (caller.type !== 'team') throw refusal('forbidden');
   return caller;
 }
 
-/** For lists and operator actions. @throws ApiError unauthorized, forbidden */
-export function authorizeScope(deps: AuthDeps, request: { caller: Caller; context: RequestContext; action: Action; scope: Scope }): void {
-  const decision = can(actorFor(request.caller), request.action, request.scope);
-  if (decision.allowed) return;
-  if (request.action.startsWith('admin.')) {
-    const target = { type: 'platform', id: request.context.route, teamId: null };
-    auditDenial(deps, {
-      caller: request.caller,
-      context: request.context,
-      action: request.action,
-      target,
-      data: { reason: decision.reason },
-    });
-  }
-  throw refusal(decision.reason);
+/** For creating: who creates, once it is sure that they may. */
+export function authorizeCreate(deps: AuthDeps, { caller, context }: Pick<ScopeAccess, 'caller' | 'context'>): TenantCaller {
+  const scope: Scope = caller.type === 'team' ? { kind: 'team', teamId: caller.teamId } : { kind: 'global' };
+  authorizeScope(deps, { caller, context, action: 'resource.create', scope });
+  if (caller.type === 'operator') throw refusal('forbidden');
+  return caller;
 }
 
 export interface ResourceAccess {

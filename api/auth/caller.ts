@@ -30,6 +30,8 @@ export interface TeamCaller {
   scopes: readonly Scope[];
   /** Null for a key from the configuration. */
   userId: string | null;
+  /** Runs the installation: on operator routes this person is the operator. Never true of a key. */
+  platformOperator?: boolean;
   credential: { type: 'api_key'; keyId: string } | { type: 'session'; sessionId: string } | { type: 'id_token'; subject: string };
 }
 
@@ -47,16 +49,29 @@ export function credentialName({ credential }: TeamCaller): string {
 
 export type TenantCaller = Exclude<Caller, { type: 'operator' }>;
 
+/** On operator routes a person who runs the installation is its operator. */
+export function asOperator(caller: Caller): Caller {
+  if (caller.type !== 'team' || caller.platformOperator !== true || caller.userId === null) return caller;
+  return { type: 'operator', address: caller.address, userId: caller.userId };
+}
+
 export const ANONYMOUS_TIER = 'anonymous';
 
 export function actorOf(caller: Caller): ActorRef {
   switch (caller.type) {
     case 'anonymous':
-      return { type: 'anonymous', id: caller.address.fingerprint };
+      return { type: 'anonymous', id: caller.address.fingerprint, ip: caller.address.ip };
     case 'team':
-      return { type: 'team', id: caller.teamId, role: credentialName(caller) };
+      return {
+        type: 'team',
+        id: caller.teamId,
+        role: caller.role,
+        userId: caller.userId ?? undefined,
+        credential: credentialName(caller),
+        ip: caller.address.ip,
+      };
     case 'operator':
-      return { type: 'operator', id: 'operator', role: 'platform_operator' };
+      return { type: 'operator', id: 'operator', role: 'platform_operator', userId: caller.userId, ip: caller.address.ip };
   }
 }
 

@@ -1,8 +1,8 @@
 // `ResourceStore` on the platform's Postgres. Statements are named, so that a connection parses and plans each once.
 import type pg from 'pg';
-import { v7 as uuidv7 } from 'uuid';
 import { migrationState, RESOURCE_COLUMNS } from '../../shared/db';
 import type { Owner, ResourceKind } from '../../shared/resourcetype';
+import { auditStatement } from '../audit';
 import type {
   ApiKeyRecord,
   AuditEntry,
@@ -216,26 +216,7 @@ export class PgResourceStore implements ResourceStore {
   }
 
   async audit(entry: AuditEntry): Promise<void> {
-    await this.#pool.query({
-      name: 'audit',
-      text: `INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, action, target_type, target_id, team_id, result,
-                                     correlation_id, ip, data)
-             VALUES ($1, now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-      values: [
-        uuidv7(),
-        entry.actor.type,
-        entry.actor.id,
-        entry.actor.role ?? null,
-        entry.action,
-        entry.targetType,
-        entry.targetId,
-        entry.teamId,
-        entry.result,
-        entry.correlationId,
-        entry.ip,
-        JSON.stringify(entry.data ?? {}),
-      ],
-    });
+    await this.#pool.query(auditStatement(entry));
   }
 
   async ping(): Promise<void> {

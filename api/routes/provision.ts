@@ -81,7 +81,7 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
     },
     errors: provisionErrors(kind),
     async handle({ caller, body: input, raw, context, header }): Promise<Reply> {
-      const tenant = authorizeCreate(caller);
+      const tenant = authorizeCreate(deps, { caller, context });
       const body: object = raw.body;
       const { plans, settings } = deps;
       const draft = draftSpec({

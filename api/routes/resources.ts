@@ -1,8 +1,7 @@
 // Reading resources: lists, one, its credentials.
 import { isInactive, isTerminal } from '../../shared/resourcestatus';
 import { audit } from '../audit';
-import { unauthorized } from '../auth/authenticate';
-import { authorizeResource, authorizeScope } from '../auth/authorize';
+import { authorizeResource, authorizeTeam } from '../auth/authorize';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
 import { prefers } from '../http/prefer';
@@ -52,16 +51,9 @@ function listRoute(deps: ApiDeps): Route {
     answers: { 200: { description: 'One page.', schema: listAnswer } },
     errors: ['invalid_filter', 'invalid_limit', 'invalid_cursor'],
     async handle({ caller, context, query }) {
-      if (caller.type === 'anonymous') throw unauthorized('missing_credentials');
-      const teamId = caller.type === 'team' ? caller.teamId : null;
-      authorizeScope(deps, {
-        caller,
-        context,
-        action: 'resource.list',
-        scope: teamId === null ? { kind: 'global' } : { kind: 'team', teamId },
-      });
-      if (teamId === null)
+      if (caller.type === 'operator')
         throw new ApiError({ code: 'forbidden', message: 'An operator owns no resources. List all of them at /api/v1/admin/resources.' });
+      const { teamId } = authorizeTeam(deps, { caller, context, action: 'resource.list' });
       const limit = Number(query.limit);
       const after = query.cursor === undefined ? null : decodeListCursor(query.cursor);
       const { env, kind, status } = query;

@@ -1,42 +1,36 @@
-// The one door that decides who may do what. Nothing is allowed that no rule here allows.
+// The one door that decides who may do what. Nothing is allowed that no rule allows.
 import { constantTimeEquals, hashToken } from '../crypto';
+import {
+  type Action,
+  ANONYMOUS_ACTIONS,
+  type KeyScope,
+  OPERATOR_ACTIONS,
+  SYSTEM_ACTIONS,
+  TEAM_ROLES,
+  TEAM_RULES,
+  type TeamRole,
+  TOKEN_ACTIONS,
+} from './rules';
 
-export const KEY_SCOPES = ['read', 'write', 'admin'] as const;
-export type KeyScope = (typeof KEY_SCOPES)[number];
+export { ACTIONS, type Action, KEY_SCOPES, type KeyScope, TEAM_ROLES, type TeamRole } from './rules';
 
-/** Most first. */
-export const TEAM_ROLES = ['owner', 'admin', 'member', 'viewer'] as const;
-export type TeamRole = (typeof TEAM_ROLES)[number];
+/** Somebody of a team: a person (`keyId` null) or an API key, which has the role of the person who made it at most. */
+export interface TeamActor {
+  type: 'team';
+  teamId: string;
+  userId: string | null;
+  role: TeamRole;
+  scopes: readonly KeyScope[];
+  keyId: string | null;
+}
 
 export type Actor =
   /** No credential, or no more than the token of an anonymous resource. */
   | { type: 'anonymous'; fingerprint: string; addressHash: string; resourceToken?: string }
-  /** A person's session (`userId`) or an API key (`keyId`) of a team. */
-  | { type: 'team'; teamId: string; userId: string | null; role: TeamRole; scopes: readonly KeyScope[]; keyId: string | null }
+  | TeamActor
   | { type: 'operator' }
   /** A process of the platform itself, such as the sweep. */
   | { type: 'system'; name: string };
-
-export const ACTIONS = [
-  'resource.create',
-  'resource.list',
-  'resource.read',
-  'resource.credentials',
-  'resource.events',
-  'resource.extend',
-  'resource.pause',
-  'resource.resume',
-  'resource.rotate',
-  'resource.update',
-  'resource.delete',
-  'admin.list',
-  'admin.suspend',
-  'admin.unsuspend',
-  'admin.delete',
-  'admin.drain',
-  'capabilities.read',
-] as const;
-export type Action = (typeof ACTIONS)[number];
 
 /** What of a resource's row decides. `tokenHash` is `hashToken` of its token. */
 export interface ScopedResource {
@@ -46,77 +40,53 @@ export interface ScopedResource {
   tokenHash: string | null;
 }
 
-export type Scope = { kind: 'global' } | { kind: 'team'; teamId: string } | { kind: 'resource'; resource: ScopedResource };
-
-/** `unauthenticated` = 401, `not_found` = 404 (also for what exists and is another's), `forbidden` = 403. */
-export type DenyReason = 'unauthenticated' | 'not_found' | 'forbidden';
-export type Decision = { allowed: true } | { allowed: false; reason: DenyReason };
+export type Scope =
+  | { kind: 'global' }
+  | { kind: 'team'; teamId: string }
+  /** Members and invitations: every role that the action takes away or gives. */
+  | { kind: 'member'; teamId: string; roles: readonly TeamRole[] }
+  | { kind: 'resource'; resource: ScopedResource };
 
 /**
- * What a tenant may do with one resource, and the key scope it needs. Handing out credentials is a read: whoever holds the token or a
- * read key could have kept them from the first answer.
+ * `unauthenticated` = 401, `not_found` = 404 (also for what exists and is another's), `forbidden` and `person_only` (an API key may never
+ * do it) = 403.
  */
-const TENANT_VERBS: ReadonlyMap<Action, KeyScope> = new Map([
-  ['resource.read', 'read'],
-  ['resource.credentials', 'read'],
-  ['resource.events', 'read'],
-  ['resource.extend', 'write'],
-  ['resource.pause', 'write'],
-  ['resource.resume', 'write'],
-  ['resource.rotate', 'write'],
-  ['resource.update', 'write'],
-  ['resource.delete', 'write'],
-]);
-
-/** Never credentials: neither an operator nor a process of ours needs a tenant's password. */
-const OPERATOR_ACTIONS: ReadonlySet<Action> = new Set([
-  'admin.list',
-  'admin.suspend',
-  'admin.unsuspend',
-  'admin.delete',
-  'admin.drain',
-  'resource.list',
-  'resource.read',
-  'resource.events',
-]);
-const SYSTEM_ACTIONS: ReadonlySet<Action> = new Set([
-  'admin.list',
-  'admin.suspend',
-  'admin.unsuspend',
-  'resource.list',
-  'resource.read',
-  'resource.events',
-  'resource.delete',
-]);
+export type DenyReason = 'unauthenticated' | 'not_found' | 'forbidden' | 'person_only';
+export type Decision = { allowed: true } | { allowed: false; reason: DenyReason };
 
 const ALLOWED: Decision = { allowed: true };
 const deny = (reason: DenyReason): Decision => ({ allowed: false, reason });
 const allowIf = (condition: boolean): Decision => (condition ? ALLOWED : deny('forbidden'));
 
+/** The same role, or one above it. */
+export function isAtLeast(role: TeamRole, needed: TeamRole): boolean {
+  const rank = TEAM_ROLES.indexOf(role);
+  return rank >= 0 && rank <= TEAM_ROLES.indexOf(needed);
+}
+
 function anonymousMay(token: string | undefined, action: Action, scope: Scope): Decision {
-  if (action === 'resource.create') return scope.kind === 'global' ? ALLOWED : deny('unauthenticated');
-  if (scope.kind !== 'resource' || !TENANT_VERBS.has(action) || !token) return deny('unauthenticated');
+  if (scope.kind === 'global') return ANONYMOUS_ACTIONS.has(action) ? ALLOWED : deny('unauthenticated');
+  if (scope.kind !== 'resource' || !TOKEN_ACTIONS.has(action) || !token) return deny('unauthenticated');
   const { teamId, tokenHash } = scope.resource;
   if (!tokenHash || !constantTimeEquals(hashToken(token), tokenHash)) return deny('not_found');
   // The right token of a claimed resource: only its former holder gets this far, and is told to sign in.
   return teamId === null ? ALLOWED : deny('unauthenticated');
 }
 
-function teamMay(teamId: string, scopes: readonly KeyScope[], action: Action, scope: Scope): Decision {
-  const has = (needed: KeyScope) => scopes.includes(needed) || scopes.includes('admin');
-  if (action === 'resource.create') {
-    if (scope.kind === 'team' && scope.teamId !== teamId) return deny('not_found');
-    return allowIf(scope.kind !== 'resource' && has('write'));
-  }
-  if (action === 'resource.list') {
-    if (scope.kind === 'team' && scope.teamId !== teamId) return deny('not_found');
-    return allowIf(scope.kind === 'team' && has('read'));
-  }
-  const needed = TENANT_VERBS.get(action);
-  if (!needed || scope.kind !== 'resource') return deny('forbidden');
-  // Before the key's scope is looked at, or the answer would tell that another team's resource exists.
-  if (scope.resource.teamId !== teamId) return deny('not_found');
-  return allowIf(has(needed));
+function teamOf(scope: Exclude<Scope, { kind: 'global' }>): string | null {
+  return scope.kind === 'resource' ? scope.resource.teamId : scope.teamId;
+}
+
+function teamMay(actor: TeamActor, action: Action, scope: Scope): Decision {
+  const rule = Object.hasOwn(TEAM_RULES, action) ? TEAM_RULES[action] : undefined;
+  if (rule === undefined || scope.kind !== rule.on) return deny('forbidden');
+  // Before role and scope are looked at, or the answer would tell that another team's thing exists.
+  if (teamOf(scope) !== actor.teamId) return deny('not_found');
+  if (rule.personOnly && actor.keyId !== null) return deny('person_only');
+  if (!isAtLeast(actor.role, rule.role)) return deny('forbidden');
+  // Nobody makes or unmakes an owner but an owner.
+  if (scope.kind === 'member' && !scope.roles.every((role) => isAtLeast(actor.role, role))) return deny('forbidden');
+  return allowIf(rule.scope === null || actor.scopes.includes(rule.scope) || actor.scopes.includes('admin'));
 }
 
 /**
@@ -129,7 +99,7 @@ export function can(actor: Actor, action: Action, scope: Scope): Decision {
     case 'anonymous':
       return anonymousMay(actor.resourceToken, action, scope);
     case 'team':
-      return teamMay(actor.teamId, actor.scopes, action, scope);
+      return teamMay(actor, action, scope);
     case 'operator':
       return allowIf(OPERATOR_ACTIONS.has(action));
     case 'system':

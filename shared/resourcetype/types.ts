@@ -10,6 +10,11 @@ export interface ActorRef {
   type: 'anonymous' | 'team' | 'operator' | 'system';
   id: string;
   role?: string;
+  /** The person, where one is known. */
+  userId?: string;
+  /** What they proved it with: `key:<id>`, `session:<id>`, never the secret. */
+  credential?: string;
+  ip?: string;
 }
 
 /** What the backend enforces. Absent = not limited. */

@@ -7,6 +7,7 @@ import type { Command, DeleteRequest } from './messages';
 export const OPERATOR: ActorRef = { type: 'operator', id: 'temporal-signal', role: 'platform_operator' };
 
 const ACTOR_TYPES: readonly string[] = ['anonymous', 'team', 'operator', 'system'];
+const ACTOR_DETAILS = ['role', 'userId', 'credential', 'ip'] as const;
 const QUOTA_ACTIONS: readonly string[] = ['read_only', 'suspend', 'lift'];
 
 function fieldsOf(value: unknown): Record<string, unknown> {
@@ -19,9 +20,10 @@ function textOf(value: unknown): string | undefined {
 
 /** Who sent it; a message without a whole actor came from an operator's command line. */
 export function actorOf(argument: unknown): ActorRef {
-  const { type, id, role } = fieldsOf(fieldsOf(argument).actor);
+  const { type, id, ...rest } = fieldsOf(fieldsOf(argument).actor);
   if (textOf(id) === undefined || !ACTOR_TYPES.includes(textOf(type) ?? '')) return OPERATOR;
-  return { type, id, ...(textOf(role) === undefined ? {} : { role }) } as ActorRef;
+  const known = ACTOR_DETAILS.flatMap((name) => (textOf(rest[name]) === undefined ? [] : [[name, rest[name]]]));
+  return { type, id, ...Object.fromEntries(known) } as ActorRef;
 }
 
 export function requestIdOf(argument: unknown): string | null {
