@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
-import { backoffMs, markFailed, markPublished, outboxLag, takeOutboxRows } from './index';
+import { backoffMs, markFailed, markPublished, outboxLag, takeOutboxRows } from './queue';
 
 let database: TestDatabase;
 beforeAll(async () => {
