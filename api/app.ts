@@ -2,16 +2,21 @@
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { withContext } from '../shared/logctx';
 import { resourceWorkflowId } from '../workflows/resource/messages';
+import { auditRevoked } from './audit';
 import { clientAddress } from './auth/address';
 import { authenticate, unauthorized } from './auth/authenticate';
 import { authorizeScope } from './auth/authorize';
-import { asOperator, type Caller } from './auth/caller';
+import { asOperator, type Caller, type TeamCaller } from './auth/caller';
 import type { ApiDeps } from './deps';
 import { ApiError, asProblem, errorAnswer, toLeaseholdError } from './errors';
 import { openContext, type RequestContext, securityHeaders } from './http/context';
 import { rateHeaders } from './http/ratelimit';
 import type { Reply, Route, RouteRequest } from './http/route';
+import { accountRoutes } from './routes/account';
 import { adminRoutes } from './routes/admin';
+import { adminUpkeepRoutes } from './routes/admin-upkeep';
+import { apiKeyRoutes } from './routes/apikeys';
+import { auditRoutes } from './routes/audit';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
@@ -20,6 +25,8 @@ import { placementRoutes } from './routes/placement';
 import { presignRoutes } from './routes/presign';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
+import { teamRoutes } from './routes/team';
+import { teamInvitationRoutes } from './routes/team-invitations';
 import { webhookRoutes } from './routes/webhooks';
 import { parseWith } from './schemas/parse';
 
@@ -40,7 +47,13 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...presignRoutes(deps),
     ...eventRoutes(deps),
     ...webhookRoutes(deps),
+    ...accountRoutes(deps),
+    ...apiKeyRoutes(deps),
+    ...teamRoutes(deps),
+    ...teamInvitationRoutes(deps),
+    ...auditRoutes(deps),
     ...adminRoutes(deps),
+    ...adminUpkeepRoutes(deps),
     ...placementRoutes(deps),
     ...opsRoutes(deps),
   ];
@@ -168,7 +181,7 @@ const readJson: RequestHandler = (request, response, next) => {
 
 async function handle(deps: ApiDeps, route: Route, request: Request, response: Response): Promise<void> {
   const { context } = response.locals as Locals;
-  const known = await callerOf(deps, route, request);
+  const known = await callerOf(deps, route, request, context);
   // Who runs the installation is its operator where operators are asked for, and elsewhere one of their team.
   const caller = route.access === 'operator' ? asOperator(known) : known;
   if (route.access === 'bearer' && caller.type === 'anonymous') throw unauthorized('missing_credentials');
@@ -196,11 +209,16 @@ function bodyOf(route: Route, request: Request): unknown {
   return request.body;
 }
 
-async function callerOf(deps: ApiDeps, route: Route, request: Request): Promise<Caller> {
+async function callerOf(deps: ApiDeps, route: Route, request: Request, context: RequestContext): Promise<Caller> {
   const address = clientAddress(request);
   if (route.access === 'public') return { type: 'anonymous', address };
-  const { store, identity, jwt, settings } = deps;
-  return await authenticate({ store, identity, jwt, operatorKey: settings.operatorKey }, request.headers.authorization, address);
+  const { store, identity, apiKeys, jwt, settings } = deps;
+  const onRevoked = (caller: TeamCaller) => auditRevoked(deps, { caller, context });
+  return await authenticate(
+    { store, identity, apiKeys, jwt, onRevoked, operatorKey: settings.operatorKey },
+    request.headers.authorization,
+    address,
+  );
 }
 
 function send(deps: ApiDeps, route: Route, response: Response, reply: Reply): void {

@@ -1,8 +1,7 @@
 // The api's own lines in the audit log: denials, credential reads, and what people and operators do. The rest is written by transitions.
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
-import type { Caller } from './auth/caller';
-import { actorOf } from './auth/caller';
+import { actorOf, type Caller, credentialName, type TeamCaller } from './auth/caller';
 import type { ApiDeps } from './deps';
 import type { RequestContext } from './http/context';
 import type { AuditEntry } from './projection/store';
@@ -66,4 +65,13 @@ export function auditDenial(deps: Pick<ApiDeps, 'store' | 'logger'>, fact: Omit<
   audit(deps, { ...fact, result: 'denied' }).catch((error: unknown) => {
     deps.logger.error('a denial could not be written to the audit log', { action: fact.action, error });
   });
+}
+
+/** Somebody used what was taken from them: their former team is told. */
+export function auditRevoked(
+  deps: Pick<ApiDeps, 'store' | 'logger'>,
+  { caller, context }: { caller: TeamCaller; context: RequestContext },
+): void {
+  const target = { type: 'credential', id: credentialName(caller), teamId: caller.teamId };
+  auditDenial(deps, { caller, context, action: 'credential.use', target, data: { reason: 'revoked', route: context.route } });
 }

@@ -9,8 +9,12 @@ import type { ReadinessReport } from '../shared/readiness';
 import type { Metrics } from './http/metrics';
 import type { RateLimiter } from './http/ratelimit';
 import type { Route } from './http/route';
+import type { ApiKeyStore } from './identity/apikeys';
 import type { IdentityStore } from './identity/store';
+import type { TeamStore } from './identity/teams';
 import type { LifecyclePort } from './lifecycle/port';
+import type { AuditLog } from './projection/auditlog';
+import type { LeakReport } from './projection/leaks';
 import type { SecretReader } from './projection/secrets';
 import type { ResourceStore } from './projection/store';
 import type { ChangeFeed } from './projection/waiter';
@@ -36,6 +40,10 @@ export interface ApiDeps {
   settings: ApiSettings;
   store: ResourceStore;
   identity: IdentityStore;
+  teams: TeamStore;
+  apiKeys: ApiKeyStore;
+  auditLog: AuditLog;
+  leakReport: LeakReport;
   lifecycle: LifecyclePort;
   feed: ChangeFeed;
   /** null = this api cannot read webhook inboxes. */

@@ -13,10 +13,14 @@ import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
 import { Metrics } from './http/metrics';
 import { ProcessRateLimiter } from './http/ratelimit';
+import { PgApiKeyStore } from './identity/apikeys';
 import { PgIdentityStore } from './identity/store';
+import { PgTeamStore } from './identity/teams';
 import { contextInterceptor } from './lifecycle/context';
 import { TemporalLifecycle } from './lifecycle/temporal';
+import { PgAuditLog } from './projection/auditlog';
 import type { PublicAddress } from './projection/connections';
+import { PgLeakReport } from './projection/leaks';
 import { PgResourceStore } from './projection/pgstore';
 import { createSecretReader, type PublicAddresses } from './projection/secrets';
 import { PgChangeFeed } from './projection/waiter';
@@ -93,6 +97,10 @@ export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logge
     settings: config,
     store,
     identity: new PgIdentityStore(pool),
+    teams: new PgTeamStore(pool),
+    apiKeys: new PgApiKeyStore(pool, logger),
+    auditLog: new PgAuditLog(pool),
+    leakReport: new PgLeakReport(pool),
     lifecycle: new TemporalLifecycle({ client, uiUrl: config.temporal.uiUrl }),
     feed,
     inbox,

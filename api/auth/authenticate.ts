@@ -2,15 +2,19 @@
 import { KEY_SCOPES } from '../../shared/authz';
 import { constantTimeEquals, hashToken, type JwtSigner } from '../../shared/crypto';
 import { ApiError } from '../errors';
+import type { ApiKeyStore } from '../identity/apikeys';
 import { SESSION_AUDIENCE } from '../identity/session';
 import type { IdentityStore } from '../identity/store';
 import type { ResourceStore } from '../projection/store';
-import type { Caller, ClientAddress } from './caller';
+import type { Caller, ClientAddress, TeamCaller } from './caller';
 
 export interface AuthenticatorDeps {
   store: Pick<ResourceStore, 'findApiKey'>;
   identity: Pick<IdentityStore, 'findSession'>;
+  apiKeys: Pick<ApiKeyStore, 'used'>;
   jwt: JwtSigner;
+  /** Told of a credential that was good once: its holder is somebody we know. */
+  onRevoked(caller: TeamCaller): void;
   /** null = no operator key is configured, so nobody is one. */
   operatorKey: string | null;
 }
@@ -43,17 +47,16 @@ export async function authenticate(deps: AuthenticatorDeps, authorization: strin
   }
   const key = await deps.store.findApiKey(hashToken(token));
   if (key === null) throw unauthorized('invalid_claims');
-  if (key.revoked) throw unauthorized('revoked_session');
-  return {
-    type: 'team',
-    address,
-    teamId: key.teamId,
-    tier: key.tier,
-    role: key.role,
-    userId: key.userId,
-    scopes: key.scopes,
-    credential: { type: 'api_key', keyId: key.keyId },
-  };
+  const { teamId, tier, role, userId, scopes, keyId } = key;
+  const caller: TeamCaller = { type: 'team', address, teamId, tier, role, userId, scopes, credential: { type: 'api_key', keyId } };
+  if (key.revoked) throw revoked(deps, caller);
+  deps.apiKeys.used(keyId);
+  return caller;
+}
+
+function revoked(deps: AuthenticatorDeps, caller: TeamCaller): ApiError {
+  deps.onRevoked(caller);
+  return unauthorized('revoked_session');
 }
 
 async function bySession(deps: AuthenticatorDeps, token: string, address: ClientAddress): Promise<Caller> {
@@ -62,17 +65,9 @@ async function bySession(deps: AuthenticatorDeps, token: string, address: Client
   const { jti, sub, team_id } = verified.claims;
   const session = await deps.identity.findSession(String(jti));
   if (session === null || session.userId !== sub || session.teamId !== team_id) throw unauthorized('invalid_claims');
-  if (session.revoked) throw unauthorized('revoked_session');
   const { teamId, tier, role, userId, sessionId, platformOperator } = session;
-  return {
-    type: 'team',
-    address,
-    teamId,
-    tier,
-    role,
-    userId,
-    platformOperator,
-    scopes: KEY_SCOPES,
-    credential: { type: 'session', sessionId },
-  };
+  const credential = { type: 'session' as const, sessionId };
+  const caller: TeamCaller = { type: 'team', address, teamId, tier, role, userId, platformOperator, scopes: KEY_SCOPES, credential };
+  if (session.revoked) throw revoked(deps, caller);
+  return caller;
 }

@@ -31,6 +31,10 @@ export function actorFor(caller: Caller, resourceToken?: string): Actor {
   }
 }
 
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
 export function notFound(): ApiError {
   return new ApiError({ code: 'not_found', message: 'There is no such resource, or it is not yours.' });
 }
@@ -94,6 +98,12 @@ export function authorizeTeam(deps: AuthDeps, access: Omit<ScopeAccess, 'scope'>
   return caller;
 }
 
+/** For ids that are another's or nobody's: the same answer and the same line in the log, which the caller's own team may read. */
+export function refuseUnknown(deps: AuthDeps, fact: Omit<AuditFact, 'result' | 'data'>): ApiError {
+  auditDenial(deps, { ...fact, data: { reason: 'not_found' } });
+  return notFound();
+}
+
 /** For creating: who creates, once it is sure that they may. */
 export function authorizeCreate(deps: AuthDeps, { caller, context }: Pick<ScopeAccess, 'caller' | 'context'>): TenantCaller {
   const scope: Scope = caller.type === 'team' ? { kind: 'team', teamId: caller.teamId } : { kind: 'global' };
@@ -119,7 +129,7 @@ export async function authorizeResource(deps: AuthDeps, access: ResourceAccess):
   const id = access.id.toLowerCase();
   const headerToken = access.header('x-resource-token');
   if (headerToken !== undefined && !UUID.test(headerToken)) throw unauthorized('malformed_token');
-  if (!UUID.test(id)) throw notFound();
+  if (!isUuid(id)) throw notFound();
   const row = await deps.store.find({ id, tokenHash: hashToken(id) });
   access.context.resourceId = row?.id;
   const token = row !== null && row.id !== id ? id : headerToken?.toLowerCase();

@@ -24,6 +24,7 @@ export interface NewTeam {
 
 export interface StoredSession extends Member {
   sessionId: string;
+  /** Also when its user has left the team. */
   revoked: boolean;
 }
 
@@ -37,7 +38,7 @@ export interface IdentityStore {
   /** A new user with a team of their own, as its owner. On the caller's transaction when one is given. */
   createTeamWithOwner(team: NewTeam, client?: pg.PoolClient): Promise<Member>;
   openSession(session: { userId: string; teamId: string; expiresAtMs: number }): Promise<{ sessionId: string }>;
-  /** Null when there is none, or its user has left the team. */
+  /** Null when there is none. */
   findSession(sessionId: string): Promise<StoredSession | null>;
   /** True when it was live until now. */
   revokeSession(sessionId: string): Promise<boolean>;
@@ -98,9 +99,11 @@ export class PgIdentityStore implements IdentityStore {
   async findSession(sessionId: string): Promise<StoredSession | null> {
     const { rows } = await this.#pool.query<StoredSession>({
       name: 'session',
-      text: `SELECT s.id AS "sessionId", s.revoked_at IS NOT NULL AS revoked, ${MEMBER}
+      text: `SELECT s.id AS "sessionId", s.revoked_at IS NOT NULL OR m.user_id IS NULL AS revoked, u.id AS "userId", u.email,
+                    t.id AS "teamId", t.name AS "teamName", t.tier, coalesce(m.role, 'viewer') AS role,
+                    u.platform_operator AS "platformOperator"
                FROM sessions s JOIN users u ON u.id = s.user_id JOIN teams t ON t.id = s.team_id
-                    JOIN memberships m ON m.user_id = s.user_id AND m.team_id = s.team_id
+                    LEFT JOIN memberships m ON m.user_id = s.user_id AND m.team_id = s.team_id
               WHERE s.id = $1`,
       values: [sessionId],
     });

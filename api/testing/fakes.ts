@@ -17,6 +17,7 @@ import type { LifecyclePort } from '../lifecycle/port';
 import { createSecretReader } from '../projection/secrets';
 import type { AuditEntry, IdempotencyRecord, ResourceEvent, ResourceStore, StoredCredential, StoredResource } from '../projection/store';
 import type { ChangeFeed } from '../projection/waiter';
+import { emptyTeams } from './teams';
 
 const KEY = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
 export const keyring = Keyring.parse(KEY);
@@ -238,6 +239,7 @@ export function fakeApp(
     },
     store,
     identity: parts.identity ?? noIdentities,
+    ...emptyTeams,
     lifecycle: parts.lifecycle ?? untouchableLifecycle(),
     feed: parts.feed ?? silentFeed,
     inbox: parts.inbox ?? null,
