@@ -1,6 +1,7 @@
 // The api process: starts, says that it is ready, and ends within ten seconds when it is told to.
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Environment } from '../shared/config';
 import { assertUnprivileged } from '../shared/db';
 import { createLogger, type Logger } from '../shared/logctx';
 import { createApp } from './app';
@@ -25,9 +26,10 @@ export async function runApi(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 async function start(env: NodeJS.ProcessEnv): Promise<void> {
-  const config = loadConfig(env);
+  const environment = new Environment(env);
+  const config = loadConfig(environment);
   const logger = createLogger({ process: 'api', level: config.logLevel });
-  const api = wireApi(config, env, logger);
+  const api = wireApi(config, environment, logger);
   await assertUnprivileged(api.pool).catch((error: unknown) => {
     throw isPrivilegeError(error) ? new ConfigError(error.message) : error;
   });

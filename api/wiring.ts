@@ -2,12 +2,13 @@
 import { Client, Connection, defaultGrpcRetryOptions, isGrpcServiceError, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type pg from 'pg';
 import { buildInfo } from '../shared/buildinfo';
+import { type Environment, unknownVariables } from '../shared/config';
 import { JwtSigner, Keyring } from '../shared/crypto';
 import { createPool } from '../shared/db';
 import { createEgress } from '../shared/egress';
 import { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
-import { type BackendsFile, loadBackends, watchPlans } from '../shared/plans';
+import { type BackendsFile, environmentNames, loadBackends, watchPlans } from '../shared/plans';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
 import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
@@ -49,7 +50,7 @@ export interface WiredApi {
  * Where tenants reach each backend: its host, its public url, or else its admin url, of which nothing but scheme, host and port is taken.
  * @throws ConfigError
  */
-export function publicAddresses({ hosts, backends }: BackendsFile, env: NodeJS.ProcessEnv): PublicAddresses {
+export function publicAddresses({ hosts, backends }: BackendsFile, env: Environment): PublicAddresses {
   const addresses = new Map<string, PublicAddress>();
   for (const backend of backends) {
     const host = hosts.find(({ name }) => name === backend.host);
@@ -57,9 +58,9 @@ export function publicAddresses({ hosts, backends }: BackendsFile, env: NodeJS.P
       addresses.set(backend.name, { protocol: '', host: host.address, port: 0 });
       continue;
     }
-    const text = backend.publicUrl ?? (backend.adminUrlEnv === null ? undefined : env[backend.adminUrlEnv]);
+    const text = backend.publicUrl ?? (backend.adminUrlEnv === null ? undefined : env.text(backend.adminUrlEnv));
     // A backend that is not configured disables itself alone; the worker says so.
-    if (text === undefined || text === '') continue;
+    if (text === undefined) continue;
     if (!URL.canParse(text)) throw new ConfigError(`${backend.adminUrlEnv}: is not a URL`);
     const { protocol, hostname, port } = new URL(text);
     const scheme = protocol.slice(0, -1);
@@ -69,13 +70,12 @@ export function publicAddresses({ hosts, backends }: BackendsFile, env: NodeJS.P
 }
 
 /** Nothing is connected to before it is needed: the api serves reads while Temporal is away. */
-export function wireApi(config: ApiConfig, env: NodeJS.ProcessEnv, logger: Logger): WiredApi {
+export function wireApi(config: ApiConfig, env: Environment, logger: Logger): WiredApi {
   const keyring = parsed('LEASEHOLD_KEYRING', () => Keyring.parse(config.keyring));
   const jwt = parsed('LEASEHOLD_JWT_KEYS', () => JwtSigner.parse(config.jwtKeys));
-  const addresses = publicAddresses(
-    parsed('LEASEHOLD_BACKENDS', () => loadBackends(config.backendsPath)),
-    env,
-  );
+  const backends = parsed('LEASEHOLD_BACKENDS', () => loadBackends(config.backendsPath));
+  for (const line of unknownVariables(env, environmentNames(backends))) logger.warn(line);
+  const addresses = publicAddresses(backends, env);
   const plans = parsed('LEASEHOLD_PLANS', () =>
     watchPlans(config.plansPath, () => logger.info('plans were read anew'), {
       onError: (error) => logger.error('plans could not be read anew', error),

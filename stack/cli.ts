@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
+import { processEnvironment } from '../shared/config';
 import { callControl } from './control';
 import { oneLine, StackError } from './errors';
 import { packageRoot } from './paths';
@@ -19,7 +20,7 @@ export async function runCli(argv: string[]): Promise<number> {
   const withSettings =
     (work: (settings: Settings, ...args: never[]) => Promise<number>) =>
     async (...args: unknown[]) => {
-      code = await work(readSettings(process.env, packageRoot()), ...(args as never[]));
+      code = await work(readSettings(processEnvironment(), packageRoot()), ...(args as never[]));
     };
   const program = new Command('leasehold').description('The embedded stack: servers, api and worker under one supervisor.').exitOverride();
   program

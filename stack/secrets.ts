@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Environment } from '../shared/config';
 import { StackError } from './errors';
 import { writePrivateFile } from './paths';
 
@@ -28,13 +29,14 @@ const FROM_ENVIRONMENT: Partial<Record<keyof Secrets, string>> = {
 };
 
 /** Reads secrets.json, adding what is missing; the environment wins over the file and is never written to it. */
-export function loadSecrets(home: string, env: NodeJS.ProcessEnv): Secrets {
+export function loadSecrets(home: string, env: NodeJS.ProcessEnv | Environment): Secrets {
+  const environment = env instanceof Environment ? env : new Environment(env);
   const file = join(home, 'secrets.json');
   const stored = existsSync(file) ? parse(file) : {};
   const complete: Secrets = { ...generate(), ...stored };
   if (Object.keys(complete).some((name) => !(name in stored))) writePrivateFile(file, `${JSON.stringify(complete, null, 2)}\n`);
   for (const [name, variable] of Object.entries(FROM_ENVIRONMENT)) {
-    const value = env[variable]?.trim();
+    const value = environment.text(variable)?.trim();
     if (value) complete[name as keyof Secrets] = value;
   }
   return complete;

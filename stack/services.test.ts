@@ -43,11 +43,11 @@ describe('settings', () => {
   });
 
   it.each([
-    [{ PORT: 'x' }, 'PORT=x is not a port'],
+    [{ PORT: 'x' }, 'PORT: is not a port'],
     [{ PORT: '70000' }, 'is not a port'],
     [{ LEASEHOLD_DATABASE_URL: 'postgres://a@b/c' }, 'go together'],
     [{ LEASEHOLD_TEMPORAL_DYNAMIC_CONFIG: 'a=b;c' }, 'write key=value'],
-    [{ LEASEHOLD_KINDS: 'redis,oracle' }, 'holds "oracle": any of postgres,vector'],
+    [{ LEASEHOLD_KINDS: 'redis,oracle' }, 'LEASEHOLD_KINDS: must be a list of postgres,vector'],
   ])('refuses %j in one line', (env, message) => {
     expect(() => settingsOf(env)).toThrow(message);
   });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { literally, processEnvironment, variablesOf } from '../shared/config';
 import { StackError } from './errors';
 import type { LocalHost } from './hosts';
 import { startOwnProcess, stopOwnProcess } from './own-process';
@@ -18,7 +19,9 @@ const OWN_GRACE_MS = 12_000;
 /** Role and database of one name: pg_hba.conf lets it in by that. */
 const INBOX = 'leasehold_inbox';
 // The owner's url is for migrations alone; `none` as Redis' url is a word to the stack.
-const NOT_INHERITED = ['LEASEHOLD_DATABASE_OWNER_URL', 'LEASEHOLD_REDIS_URL'];
+const NOT_INHERITED = ['LEASEHOLD_DATABASE_OWNER_URL', 'LEASEHOLD_REDIS_URL'].flatMap((name) => [name, `${name}_FILE`]);
+/** What any program needs, and what OpenTelemetry reads by itself. */
+const OF_THE_SYSTEM = /^(PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|NODE_.*|SSL_CERT_.*|OTEL_.*)$/;
 
 export interface ServiceContext {
   settings: Settings;
@@ -133,18 +136,16 @@ export function hostDefinition(context: ServiceContext, host: LocalHost): Servic
 export function receiverDefinition(context: ServiceContext): ServiceDefinition {
   const { settings, kindEnvironment } = context;
   const port = portOf(context, RECEIVER);
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('LEASEHOLD_') || name.startsWith('LEASEHOLD_RECEIVER_'),
-  );
-  const env = {
-    ...Object.fromEntries(inherited),
+  const inherited = Object.entries(processEnvironment()).filter(([name]) => OF_THE_SYSTEM.test(name));
+  const env = withLiterals(Object.fromEntries(inherited), {
+    ...Object.fromEntries(variablesOf('receiver').map((name) => [name, settings.environment.text(name)])),
     LEASEHOLD_RECEIVER_HOST: settings.host,
     LEASEHOLD_RECEIVER_PORT: String(port),
     LEASEHOLD_INBOX_URL: inboxUrl(context),
     LEASEHOLD_BASE_URL: settings.baseUrl,
     LEASEHOLD_LOG: settings.logLevel,
-    ...(kindEnvironment.LEASEHOLD_REDIS_URL === undefined ? {} : { LEASEHOLD_REDIS_URL: kindEnvironment.LEASEHOLD_REDIS_URL }),
-  };
+    LEASEHOLD_REDIS_URL: kindEnvironment.LEASEHOLD_REDIS_URL,
+  });
   return { ...ownDefinition(context, RECEIVER, { onlyEnv: env }), port, url: receiverUrl(context) };
 }
 
@@ -187,7 +188,7 @@ function ownDefinition(
   const launched = {
     name,
     script: join(root, 'dist', 'stack', 'processes', `${options.script ?? name}.js`),
-    env: options.onlyEnv ?? { ...childEnvironment(context, process.env), ...options.env },
+    env: options.onlyEnv ?? { ...childEnvironment(context, processEnvironment()), ...options.env },
     cwd: root,
     logFile: join(home, 'logs', `${name}.log`),
     readyUrl: options.readyUrl,
@@ -202,8 +203,7 @@ export function childEnvironment(
 ): NodeJS.ProcessEnv {
   const { settings, secrets } = context;
   const inherited = Object.entries(base).filter(([name]) => !name.startsWith('npm_') && !NOT_INHERITED.includes(name));
-  return {
-    ...Object.fromEntries(inherited),
+  return withLiterals(Object.fromEntries(inherited), {
     PORT: String(settings.port),
     LEASEHOLD_HOST: settings.host,
     LEASEHOLD_BASE_URL: settings.baseUrl,
@@ -228,7 +228,18 @@ export function childEnvironment(
     LEASEHOLD_WORKER_METRICS_PORT: String(portOf(context, 'worker-metrics')),
     LEASEHOLD_KINDS: [...settings.kinds].join(','),
     ...context.kindEnvironment,
-  };
+  });
+}
+
+/** What we decide replaces what was given, as a file too; undefined: the process is not to have it. */
+function withLiterals(inherited: NodeJS.ProcessEnv, decided: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv {
+  const env = { ...inherited };
+  for (const [name, value] of Object.entries(decided)) {
+    delete env[`${name}_FILE`];
+    delete env[name];
+    if (value !== undefined) env[name] = literally(value);
+  }
+  return env;
 }
 
 /** Undefined for an external Temporal whose UI nobody named. */

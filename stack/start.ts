@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unknownVariables } from '../shared/config';
 import { migrate } from '../shared/db';
-import { loadBackends, loadPlans } from '../shared/plans';
+import { environmentNames, loadBackends, loadPlans } from '../shared/plans';
 import { openControl } from './control';
 import { oneLine, StackError } from './errors';
 import { endTenantsProcesses, localHosts } from './hosts';
@@ -40,6 +41,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 export async function runStack(settings: Settings): Promise<number> {
   const started = Date.now();
   checkConfiguration(settings);
+  for (const line of unknownVariables(settings.environment, environmentNames(loadBackends(settings.backends)))) say(line);
   prepareHome(settings.home);
   const lock = acquireLock(settings.home);
   const supervisor = new Supervisor({
@@ -106,7 +108,7 @@ async function startEverything(start: StartContext): Promise<ServiceContext> {
   if (!(await isPortFree(settings.port, settings.host))) {
     throw new StackError(`port ${settings.port} on ${settings.host} is taken by another program: stop it, or set PORT`);
   }
-  const secrets = loadSecrets(settings.home, process.env);
+  const secrets = loadSecrets(settings.home, settings.environment);
   const receiver = settings.kinds.has('webhook') ? [{ name: RECEIVER, inUrls: true }] : [];
   const ports = await assignPorts(settings, [...kindPorts(settings), ...receiver]);
   const kindEnvironment = externalEnvironment(settings, supervisor);

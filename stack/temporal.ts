@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { processEnvironment } from '../shared/config';
 import { StackError } from './errors';
 import { type Launched, launch } from './launch';
 import { makeHome } from './paths';
@@ -41,7 +42,7 @@ export async function startTemporal(options: TemporalOptions): Promise<{ launche
     command: options.binary,
     args: temporalArguments(options),
     logFile: join(options.home, 'logs', `${TEMPORAL}.log`),
-    env: { PATH: process.env.PATH, HOME: join(options.home, 'temporal') },
+    env: { PATH: processEnvironment().PATH, HOME: join(options.home, 'temporal') },
     cwd: options.home,
   });
   options.onLaunched?.(launched.identity);
@@ -106,7 +107,7 @@ export async function startTemporalServer(options: {
   uiPort?: number;
 }): Promise<TemporalHandle> {
   makeHome(options.dir);
-  const binary = await findTemporal({ cacheDir: options.cacheDir, binary: process.env.LEASEHOLD_TEMPORAL_BIN });
+  const binary = await findTemporal({ cacheDir: options.cacheDir, binary: processEnvironment().LEASEHOLD_TEMPORAL_BIN });
   const port = options.port ?? (await findFreePort());
   const uiPort = options.uiPort ?? (await findFreePort([port]));
   const { dir: home, namespace, dynamicConfig } = options;

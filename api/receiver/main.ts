@@ -1,8 +1,9 @@
 // The receiver process: the data plane of webhook inboxes. It needs none of our other processes, and none of them needs it.
 import type { Server } from 'node:http';
+import { ConfigError } from '../../shared/config';
 import { InboxStore } from '../../shared/inbox';
 import { createLogger, type Logger } from '../../shared/logctx';
-import { loadReceiverConfig, ReceiverConfigError } from './config';
+import { loadReceiverConfig } from './config';
 import { createReceiver } from './server';
 
 /** `EX_CONFIG`: starting again will not help. */
@@ -16,7 +17,7 @@ export async function runReceiver(env: NodeJS.ProcessEnv): Promise<void> {
     await start(env);
   } catch (error) {
     process.stderr.write(`leasehold receiver: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(error instanceof ReceiverConfigError ? EXIT_CONFIG : 1);
+    process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
   }
 }
 

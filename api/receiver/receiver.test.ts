@@ -2,9 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
+import { ConfigError } from '../../shared/config';
 import { readBody } from './body';
 import { MinuteBudget } from './budget';
-import { loadReceiverConfig, ReceiverConfigError } from './config';
+import { loadReceiverConfig } from './config';
 import { targetOf } from './receive';
 
 const TOKEN = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -65,7 +66,7 @@ describe('the configuration', () => {
     const complete = { LEASEHOLD_INBOX_URL: 'postgres://a:b@h/a', LEASEHOLD_RECEIVER_PORT: '8081' };
     expect(loadReceiverConfig(complete)).toMatchObject({ port: 8081, host: '127.0.0.1', requestsPerMinute: 600 });
     for (const missing of Object.keys(complete)) {
-      expect(() => loadReceiverConfig({ ...complete, [missing]: '' })).toThrow(new ReceiverConfigError(`${missing}: is not set`));
+      expect(() => loadReceiverConfig({ ...complete, [missing]: '' })).toThrow(new ConfigError(`${missing}: is not set`));
     }
   });
 });

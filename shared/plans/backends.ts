@@ -101,6 +101,14 @@ const fileSchema = z
     }
   });
 
+/** The environment variables that the file names: admin urls, and options that end in `_env`. */
+export function environmentNames({ backends }: BackendsFile): string[] {
+  return backends.flatMap(({ adminUrlEnv, options }) => [
+    ...(adminUrlEnv === null ? [] : [adminUrlEnv]),
+    ...Object.entries(options).flatMap(([name, value]) => (name.endsWith('_env') && typeof value === 'string' ? [value] : [])),
+  ]);
+}
+
 /**
  * Reads hosts and backends.
  * @throws Error with the one line `backends.yaml:<line>: <key path>: <reason>`

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { connectionsLimit, PLAN_KINDS, type Plan, type PlanKind, type PlanPolicy, rungLabel, storageLimitMb } from './types';
 import { durationMs, parseYamlFile, positiveDurationMs } from './yamlfile';
 
-export { type BackendConfig, type BackendsFile, type HostConfig, loadBackends } from './backends';
+export { type BackendConfig, type BackendsFile, environmentNames, type HostConfig, loadBackends } from './backends';
 export * from './types';
 
 const ANONYMOUS = 'anonymous';

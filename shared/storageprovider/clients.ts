@@ -1,8 +1,9 @@
 // The settings that every client of a store has, whichever API it speaks.
+import { presetEnvironment } from '../config';
 import type { CallOptions, StorageKey } from './types';
 
 // Said once a process to standard error, where it would be the only line that is not JSON; package.json's engines says what runs.
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+presetEnvironment('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
 
 export function clientOptions({ endpoint, region, key }: { endpoint: string; region: string; key: StorageKey }) {
   return {

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { processEnvironment } from '../../shared/config';
 import { StackError } from '../errors';
 import { onPath, run } from './run';
 
@@ -104,7 +105,7 @@ class Apt {
     return run('apt-get', [...ours, ...args], {
       cwd: this.work,
       signal: this.signal,
-      env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+      env: { ...processEnvironment(), LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
     });
   }
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { processEnvironment } from '../../shared/config';
 
 /** Runs a command to its end and answers what it wrote; a failure's message is the line that tells most. */
 export function run(
@@ -27,7 +28,7 @@ export async function answers(command: string, args: string[]): Promise<boolean>
 
 /** Every executable of that name on PATH, in PATH's order. */
 export function onPath(name: string): string[] {
-  return (process.env.PATH ?? '')
+  return (processEnvironment().PATH ?? '')
     .split(delimiter)
     .filter(Boolean)
     .map((folder) => join(folder, name))

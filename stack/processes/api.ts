@@ -1,4 +1,5 @@
 // The api as a process.
 import { runApi } from '../../api/main';
+import { processEnvironment } from '../../shared/config';
 
-void runApi(process.env);
+void runApi(processEnvironment());

@@ -1,4 +1,5 @@
 // The host worker’s entry point.
+import { processEnvironment } from '../../shared/config';
 import { runHostWorker } from '../worker/host';
 
 const EXIT_CONFIGURATION = 78;
@@ -13,7 +14,7 @@ const onReady = () => {
   process.send?.('ready');
 };
 
-runHostWorker({ env: process.env, stop: stop.signal, onReady })
+runHostWorker({ env: processEnvironment(), stop: stop.signal, onReady })
   .then(() => process.exit(0))
   .catch((error: unknown) => {
     process.stderr.write(`host: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,10 +1,9 @@
+import { processEnvironment, readConfig } from '../../shared/config';
 import { ensureNamespace } from '../temporal-namespace';
 
 /** `node dist/stack/processes/namespace.js`: namespace, retention and search attributes on the Temporal of LEASEHOLD_TEMPORAL_ADDRESS. */
 async function main(): Promise<void> {
-  const address = process.env.LEASEHOLD_TEMPORAL_ADDRESS;
-  if (!address) throw new Error('LEASEHOLD_TEMPORAL_ADDRESS is not set: give host:port of the Temporal frontend');
-  const namespace = process.env.LEASEHOLD_TEMPORAL_NAMESPACE ?? 'leasehold';
+  const { LEASEHOLD_TEMPORAL_ADDRESS: address, LEASEHOLD_TEMPORAL_NAMESPACE: namespace } = readConfig('namespace', processEnvironment());
   await ensureNamespace({ address, namespace });
   process.stdout.write(`namespace ${namespace} is prepared\n`);
 }

@@ -1,4 +1,5 @@
 // The webhook receiver as a process.
 import { runReceiver } from '../../api/receiver/main';
+import { processEnvironment } from '../../shared/config';
 
-void runReceiver(process.env);
+void runReceiver(processEnvironment());

@@ -1,4 +1,5 @@
 // The worker's entry point.
+import { processEnvironment } from '../../shared/config';
 import { runWorker } from '../worker';
 
 const EXIT_CONFIGURATION = 78;
@@ -13,7 +14,7 @@ const onReady = () => {
   process.send?.('ready');
 };
 
-runWorker({ env: process.env, stop: stop.signal, onReady })
+runWorker({ env: processEnvironment(), stop: stop.signal, onReady })
   .then(() => process.exit(0))
   .catch((error: unknown) => {
     process.stderr.write(`worker: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,5 +1,6 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { processEnvironment } from '../../shared/config';
 import { oneLine, StackError } from '../errors';
 import { onPath, run } from '../fetch/run';
 import { packageRoot } from '../paths';
@@ -83,7 +84,7 @@ async function buildFerretdb({ cacheDir, signal, onBuild }: FindOptions): Promis
 async function build(work: string, signal?: AbortSignal): Promise<string> {
   const source = join(packageRoot(), 'stack', 'servers', 'ferretdb');
   for (const file of ['go.mod', 'go.sum', 'tools.go']) copyFileSync(join(source, file), join(work, file));
-  const env = { ...process.env, GOFLAGS: '', GOWORK: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
+  const env = { ...processEnvironment(), GOFLAGS: '', GOWORK: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
   const go = (...args: string[]) => run('go', args, { cwd: work, env, signal });
   await go('mod', 'vendor');
   patchFerretdb(source, join(work, 'vendor', MODULE));
@@ -94,7 +95,7 @@ async function build(work: string, signal?: AbortSignal): Promise<string> {
 }
 
 async function assertGo(signal?: AbortSignal): Promise<void> {
-  const output = await run('go', ['env', 'GOVERSION'], { signal, env: process.env }).catch(() => null);
+  const output = await run('go', ['env', 'GOVERSION'], { signal, env: processEnvironment() }).catch(() => null);
   if (output === null)
     throw new StackError(`FerretDB is built with Go, which is not here: install Go ${OLDEST_GO.join('.')} or newer, or ${REMEDY}`);
   const [major = 0, minor = 0] = (/^go(\d+)\.(\d+)/.exec(output) ?? []).slice(1).map(Number);

@@ -1,31 +1,12 @@
-// What the worker process reads from its environment, checked once at start.
-import { z } from 'zod';
+// What the worker and the host workers read from their environment, checked once at start.
+import { Environment, readConfig } from '../../shared/config';
 
-const environment = z.object({
-  LEASEHOLD_DATABASE_URL: z.string().min(1),
-  LEASEHOLD_TEMPORAL_ADDRESS: z.string().min(1),
-  LEASEHOLD_TEMPORAL_NAMESPACE: z.string().min(1).default('leasehold'),
-  LEASEHOLD_KEYRING: z.string().min(1),
-  LEASEHOLD_INSTALLATION_ID: z.string().regex(/^[a-z2-7]{8}$/, 'must be 8 characters of a-z2-7'),
-  LEASEHOLD_PLANS: z.string().min(1).default('plans.yaml'),
-  LEASEHOLD_BACKENDS: z.string().min(1).default('backends.yaml'),
-  LEASEHOLD_LOG: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
-  LEASEHOLD_HOST: z.string().default('127.0.0.1'),
-  LEASEHOLD_WORKER_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
-  LEASEHOLD_POOL_REFILL: z.enum(['on', 'off']).default('on'),
-  LEASEHOLD_MAX_CACHED_WORKFLOWS: z.coerce.number().int().min(1).default(500),
-});
-
+/** What every process has that runs Temporal workers. */
+export type WorkerProcessConfig = ReturnType<typeof readCommon>;
 export type WorkerConfig = ReturnType<typeof readWorkerConfig>;
 
-/** @throws Error with one line that names the variable. */
-export function readWorkerConfig(env: NodeJS.ProcessEnv) {
-  const parsed = environment.safeParse(env);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new Error(`${issue?.path.join('.') ?? 'environment'}: ${issue?.message ?? 'is wrong'}; see docs/configuration.md`);
-  }
-  const { data } = parsed;
+function readCommon(process: 'worker' | 'host', environment: Environment) {
+  const data = readConfig<'worker' | 'host'>(process, environment);
   return {
     databaseUrl: data.LEASEHOLD_DATABASE_URL,
     temporalAddress: data.LEASEHOLD_TEMPORAL_ADDRESS,
@@ -35,11 +16,31 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv) {
     plansFile: data.LEASEHOLD_PLANS,
     backendsFile: data.LEASEHOLD_BACKENDS,
     logLevel: data.LEASEHOLD_LOG,
-    host: data.LEASEHOLD_HOST,
-    metricsPort: data.LEASEHOLD_WORKER_METRICS_PORT,
-    refillPools: data.LEASEHOLD_POOL_REFILL === 'on',
-    maxCachedWorkflows: data.LEASEHOLD_MAX_CACHED_WORKFLOWS,
+    metricsPort: data.LEASEHOLD_WORKER_METRICS_PORT ?? 0,
+    environment,
     /** The admin url of a backend; the file names the variable, the environment holds the secret. */
-    secretOf: (variable: string): string | undefined => env[variable] || undefined,
+    secretOf: (variable: string): string | undefined => environment.text(variable),
+  };
+}
+
+/** @throws ConfigError with one line that names the variable. */
+export function readWorkerConfig(env: NodeJS.ProcessEnv) {
+  const environment = new Environment(env);
+  const { LEASEHOLD_POOL_REFILL: refillPools, LEASEHOLD_MAX_CACHED_WORKFLOWS: maxCachedWorkflows } = readConfig('worker', environment);
+  return { ...readCommon('worker', environment), refillPools, maxCachedWorkflows };
+}
+
+/** @throws ConfigError with one line that names the variable. */
+export function readHostConfig(env: NodeJS.ProcessEnv) {
+  const environment = new Environment(env);
+  const data = readConfig('host', environment);
+  const [first, last] = data.LEASEHOLD_HOST_UIDS;
+  return {
+    ...readCommon('host', environment),
+    name: data.LEASEHOLD_HOST_NAME,
+    directory: data.LEASEHOLD_HOST_DIRECTORY,
+    uidRange: { first, last },
+    bindAddress: data.LEASEHOLD_HOST_BIND,
+    sandbox: data.LEASEHOLD_HOST_SANDBOX,
   };
 }

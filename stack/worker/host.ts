@@ -1,7 +1,6 @@
 // The host worker process: runs what needs a process for each resource, on this machine. Ending it leaves all of that running.
 import { isIP } from 'node:net';
 import { Worker } from '@temporalio/worker';
-import { z } from 'zod';
 import type { KindBackend } from '../../activities/backend';
 import { openProcessHost, type ProcessHost } from '../../activities/host';
 import { createKindActivities } from '../../activities/kind-activities';
@@ -10,7 +9,7 @@ import { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import type { BackendConfig, HostConfig } from '../../shared/plans';
 import { hostTaskQueue, type ResourceKind } from '../../shared/resourcetype';
 import { watchBackends } from './backends';
-import { readWorkerConfig } from './config';
+import { readHostConfig } from './config';
 import { dispatching } from './dispatch';
 import { createKinds } from './kinds';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
@@ -18,44 +17,12 @@ import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './proce
 /** Most of the time of each is waiting for a process that begins. */
 const ACTIVITIES_AT_ONCE = 16;
 
-const environment = z.object({
-  LEASEHOLD_HOST_NAME: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be the name of a host in backends.yaml'),
-  LEASEHOLD_HOST_DIRECTORY: z.string().startsWith('/', 'must be an absolute path'),
-  LEASEHOLD_HOST_UIDS: z
-    .string()
-    .regex(/^\d{4,10}-\d{4,10}$/, 'must be a range such as 200000-209999')
-    .default('200000-209999')
-    .transform((text) => text.split('-').map(Number) as [number, number])
-    .refine(([first, last]) => first >= 1_000 && last >= first && last < 2 ** 31, 'must rise, above the users of people'),
-  LEASEHOLD_HOST_BIND: z.string().optional(),
-  LEASEHOLD_HOST_SANDBOX: z.enum(['auto', 'bubblewrap', 'none']).default('auto'),
-});
-
-/** @throws Error with one line that names the variable. */
-export function readHostConfig(env: NodeJS.ProcessEnv) {
-  const parsed = environment.safeParse(env);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new Error(`${issue?.path.join('.') ?? 'environment'}: ${issue?.message ?? 'is wrong'}; see docs/decisions/hosts.md`);
-  }
-  const { data } = parsed;
-  const [first, last] = data.LEASEHOLD_HOST_UIDS;
-  return {
-    name: data.LEASEHOLD_HOST_NAME,
-    directory: data.LEASEHOLD_HOST_DIRECTORY,
-    uidRange: { first, last },
-    bindAddress: data.LEASEHOLD_HOST_BIND,
-    sandbox: data.LEASEHOLD_HOST_SANDBOX,
-  };
-}
-
 type HostWorkerConfig = ReturnType<typeof readHostConfig>;
 
 /** Runs until `stop` is aborted; `onReady` is called once resources can be made. */
 export async function runHostWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSignal; onReady: () => void }): Promise<void> {
-  const workerConfig = readWorkerConfig(options.env);
   const config = readHostConfig(options.env);
-  const process = await openWorkerProcess(workerConfig, `host-${config.name}`);
+  const process = await openWorkerProcess(config, `host-${config.name}`);
   const host = process.file.hosts.find(({ name }) => name === config.name);
   if (host === undefined) throw new Error(`LEASEHOLD_HOST_NAME: ${config.name} is not among the hosts of backends.yaml`);
   const configs = process.file.backends.filter((backend) => backend.host === host.name);
@@ -64,7 +31,7 @@ export async function runHostWorker(options: { env: NodeJS.ProcessEnv; stop: Abo
     dependencies: process.dependencies,
     backends: configs,
     host: { config: host, processes },
-    secretOf: workerConfig.secretOf,
+    secretOf: config.secretOf,
   });
   const worker = await createHostWorker(process, { host, configs, kinds });
   const running = process.run([worker], options.stop);

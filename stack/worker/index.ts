@@ -14,7 +14,7 @@ import { createWarmReserve } from '../../activities/platform/warm';
 import { kindTaskQueue, LIFECYCLE_TASK_QUEUE, type ResourceKind } from '../../shared/resourcetype';
 import type { LocalKindActivities } from '../../workflows/resource/steps';
 import { watchBackends } from './backends';
-import { readWorkerConfig } from './config';
+import { readWorkerConfig, type WorkerConfig } from './config';
 import { createKinds, hasPool } from './kinds';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
 
@@ -34,12 +34,12 @@ export async function runWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSi
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
   const metrics = createUpkeepMetrics(process.registry);
   const workers = [
-    await createLifecycleWorker(process, kinds, metrics),
+    await createLifecycleWorker(process, { config, kinds, metrics }),
     ...(await Promise.all([...kinds].map(([kind, backend]) => createKindWorker(process, { kind, backend, metrics })))),
   ];
   const running = process.run(workers, options.stop);
   const watch = await watchBackends({ pool: process.pool, logger: process.logger, kinds, configs: shared });
-  await ensureSchedules(process.client, upkeepSettings(process, kinds));
+  await ensureSchedules(process.client, upkeepSettings(process, { kinds, refillPools: config.refillPools }));
   process.logger.info('worker is ready', { namespace: config.temporalNamespace });
   options.onReady();
   try {
@@ -51,8 +51,11 @@ export async function runWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSi
   }
 }
 
-async function createLifecycleWorker(process: WorkerProcess, kinds: Kinds, metrics: Metrics): Promise<Worker> {
-  const { config, logger, pool, client, keyring } = process;
+async function createLifecycleWorker(
+  process: WorkerProcess,
+  { config, kinds, metrics }: { config: WorkerConfig; kinds: Kinds; metrics: Metrics },
+): Promise<Worker> {
+  const { logger, pool, client, keyring } = process;
   const { installationId } = config;
   const platform = createPlatformActivities({
     pool,
@@ -117,7 +120,10 @@ function poolTemplates(kinds: Kinds): Partial<Record<ResourceKind, string>> {
 }
 
 /** Also for what runs on hosts: their own workers do it, the schedules are everybody's. */
-function upkeepSettings({ plans, file, config }: WorkerProcess, kinds: Kinds): Parameters<typeof ensureSchedules>[1] {
+function upkeepSettings(
+  { plans, file }: WorkerProcess,
+  { kinds, refillPools }: { kinds: Kinds; refillPools: boolean },
+): Parameters<typeof ensureSchedules>[1] {
   const templates = poolTemplates(kinds);
   return {
     backends: file.backends.map(({ name, kind, host }) => {
@@ -128,6 +134,6 @@ function upkeepSettings({ plans, file, config }: WorkerProcess, kinds: Kinds): P
     quota: plans.quota,
     sweepIntervalMs: plans.sweep.intervalMs,
     orphanMinimumAgeMs: plans.sweep.orphanMinimumAgeMs,
-    refillPools: config.refillPools,
+    refillPools,
   };
 }

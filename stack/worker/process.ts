@@ -14,13 +14,14 @@ import {
 import { createBackendSweep } from '../../activities/platform/sweep';
 import type { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import { createMeter } from '../../activities/platform/usage';
+import { unknownVariables } from '../../shared/config';
 import { Keyring } from '../../shared/crypto';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
 import { createLogger, type Logger, temporalLogger } from '../../shared/logctx';
-import { type BackendsFile, loadBackends, loadPlans, type Plans } from '../../shared/plans';
+import { type BackendsFile, environmentNames, loadBackends, loadPlans, type Plans } from '../../shared/plans';
 import { findFreePort } from '../ports';
 import { mirrorBackends } from './backends';
-import type { WorkerConfig } from './config';
+import type { WorkerProcessConfig } from './config';
 import { activityContext } from './context';
 import { serveMetrics } from './metrics';
 
@@ -33,7 +34,7 @@ const SHUTDOWN_FORCE = '11s';
 const LOCK_CONNECTIONS = 16;
 
 export interface WorkerProcess {
-  config: WorkerConfig;
+  config: WorkerProcessConfig;
   logger: Logger;
   registry: Registry;
   pool: pg.Pool;
@@ -53,7 +54,7 @@ export interface WorkerProcess {
 }
 
 /** @param name as it stands in logs and in the database's list of connections */
-export async function openWorkerProcess(config: WorkerConfig, name: string): Promise<WorkerProcess> {
+export async function openWorkerProcess(config: WorkerProcessConfig, name: string): Promise<WorkerProcess> {
   const logger = createLogger({ process: name, level: config.logLevel });
   const sdkMetricsPort = await findFreePort();
   Runtime.install({
@@ -69,6 +70,7 @@ export async function openWorkerProcess(config: WorkerConfig, name: string): Pro
   const native = await NativeConnection.connect({ address: config.temporalAddress });
   const plans = loadPlans(config.plansFile);
   const file = loadBackends(config.backendsFile);
+  for (const line of unknownVariables(config.environment, environmentNames(file))) logger.warn(line);
   const keyring = Keyring.parse(config.keyring);
   const pool = createPool({ url: config.databaseUrl, applicationName: `leasehold-${name}`, max: 20 });
   const lockPool = createPool({
