@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { generatePassword, hashToken, type Keyring } from '../../shared/crypto';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
 import { type ErrorCode, type ErrorDetails, isErrorCode } from '../../shared/errors';
-import { resourceEventEnvelope, resourceEventId } from '../../shared/events';
+import { resourceEvent, resourceEventId } from '../../shared/events';
 import { isTerminal } from '../../shared/resourcestatus';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { type Candidate, choosePlacement, eligible } from './placement';
@@ -192,15 +192,16 @@ async function insertResource(
   const token = randomUUID();
   const startedAt = new Date(request.workflowStartedAtMs);
   const eventId = resourceEventId(spec.resourceId, 1);
-  const envelope = resourceEventEnvelope({
-    type: 'resource.reserved',
+  const reserved = { type: 'resource.reserved', data: {} } as const;
+  const envelope = resourceEvent(reserved, {
     resource_id: spec.resourceId,
     resource_type: spec.kind,
+    resource_name: spec.name,
+    team_id: spec.owner.type === 'team' ? spec.owner.teamId : null,
     revision: 1,
     status: 'pending',
     occurred_at: startedAt.toISOString(),
     request_id: spec.requestId,
-    data: {},
   });
   const { rows } = await client.query<ResourceRecord>({
     name: 'reserve-insert',
@@ -276,15 +277,16 @@ async function adopt(
 ): Promise<ReserveAnswer> {
   const revision = record.revision + 1;
   const occurredAt = new Date(workflowStartedAtMs);
-  const envelope = resourceEventEnvelope({
-    type: 'resource.adopted',
+  const adopted = { type: 'resource.adopted', data: {} } as const;
+  const envelope = resourceEvent(adopted, {
     resource_id: record.id,
     resource_type: record.kind,
+    resource_name: record.name,
+    team_id: record.team_id,
     revision,
     status: record.status,
     occurred_at: occurredAt.toISOString(),
     request_id: spec.requestId,
-    data: {},
   });
   await client.query('UPDATE resources SET owner_run = $2, revision = $3, updated_at = $4 WHERE id = $1', [
     record.id,

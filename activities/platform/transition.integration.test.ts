@@ -46,7 +46,8 @@ function change(
   return {
     ownerRun: 'run-1',
     row: { ...row, ...patch, revision: row.revision + 1 },
-    event: { type, data: {} },
+    // No statement looks into the data, but for what a test gives itself.
+    event: { type, data: {} } as TransitionRequest['event'],
     actor: SYSTEM,
     requestId: null,
     commandId: null,

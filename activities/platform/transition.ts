@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord } from '../../shared/db';
-import { resourceEventEnvelope } from '../../shared/events';
+import { resourceEvent } from '../../shared/events';
 import type { TransitionAnswer, TransitionRequest, WrittenEvent } from './types';
 
 export interface TransitionDependencies {
@@ -88,17 +88,17 @@ function asFinal(error: Error & { code?: string }): never {
 function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }: TransitionRequest) {
   const at = new Date(atMs);
   const terminal = row.status === 'deleted' || row.status === 'failed';
-  const envelope = resourceEventEnvelope({
-    type: event.type,
+  const envelope = resourceEvent(event, {
     resource_id: row.resourceId,
     resource_type: row.kind,
+    resource_name: row.name,
+    team_id: row.owner.type === 'team' ? row.owner.teamId : null,
     revision: row.revision,
     status: row.status,
     occurred_at: at.toISOString(),
     request_id: requestId,
-    data: event.data,
   });
-  const failed = event.type === 'resource.failed';
+  const failure = event.type === 'resource.failed' ? event.data : null;
   const oldestCredential = row.retiring?.version ?? row.credentialVersion;
   const values = [
     row.resourceId,
@@ -122,8 +122,8 @@ function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }
     row.credentialVersion,
     row.retiring?.version ?? null,
     row.retiring === null ? null : new Date(row.retiring.untilMs),
-    failed ? event.data.code : null,
-    failed ? event.data.message : null,
+    failure?.code ?? null,
+    failure?.message ?? null,
     envelope.id,
     event.type,
     event.data,

@@ -1,5 +1,6 @@
 // The platform's bookkeeping as the workflows see it: plain data in, plain data out.
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
+import type { ResourceEventDraft, ResourceEventType } from '../../shared/events/types';
 import type { ActorRef, QuotaAction, ResourceRow, ResourceSpec } from '../../shared/resourcetype';
 
 export interface ReserveRequest {
@@ -17,36 +18,14 @@ export type ReserveAnswer =
   | { outcome: 'terminal'; row: ResourceRow }
   | { outcome: 'rejected'; code: ErrorCode; message: string; details: ErrorDetails };
 
-/** The names of what is announced; a version is added in `shared/events`. */
-export type ResourceEventType =
-  | 'resource.reserved'
-  | 'resource.active'
-  | 'resource.failed'
-  | 'resource.expiring'
-  | 'resource.extended'
-  | 'resource.paused'
-  | 'resource.resumed'
-  | 'resource.suspended'
-  | 'resource.unsuspended'
-  | 'resource.expired'
-  | 'resource.credentials_rotated'
-  | 'resource.credentials_retired'
-  | 'resource.claimed'
-  | 'resource.updated'
-  | 'resource.scaled'
-  | 'resource.storage_exceeded'
-  | 'resource.storage_recovered'
-  | 'resource.command_refused'
-  | 'resource.deleting'
-  | 'resource.delete_failed'
-  | 'resource.deleted'
-  | 'resource.adopted';
+/** What is announced, by type; each has its schema in `shared/events`. */
+export type { ResourceEventDraft };
 
 export interface TransitionRequest {
   ownerRun: string;
   /** The whole row as it shall be; its `revision` is the expected one plus one. */
   row: ResourceRow;
-  event: { type: ResourceEventType; data: Record<string, string | number | boolean | null> };
+  event: ResourceEventDraft;
   actor: ActorRef;
   requestId: string | null;
   /** The command that this is for: what tells a repeated attempt from another command. */
@@ -67,7 +46,8 @@ export type TransitionAnswer =
 export interface WrittenEvent {
   type: ResourceEventType;
   commandId: string | null;
-  data: TransitionRequest['event']['data'];
+  /** As stored: an older build may have written it. */
+  data: Record<string, string | number | boolean | null>;
 }
 
 export interface PlatformActivities {

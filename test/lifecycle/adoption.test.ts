@@ -300,7 +300,7 @@ describe('two runs', () => {
     await createTransition({ pool: database.pool, notify: () => undefined })({
       ownerRun: record.owner_run,
       row: { ...row, revision: 3, expiresAtMs: (row.expiresAtMs ?? 0) + HOUR_MS },
-      event: { type: 'resource.extended', data: {} },
+      event: { type: 'resource.extended', data: { expires_at: null, previous_expires_at: null } },
       ...tenant,
       commandId: 'lost',
       atMs: row.createdAtMs,

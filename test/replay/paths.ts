@@ -279,7 +279,7 @@ export const PATHS: Readonly<Record<string, Path>> = {
       await createTransition({ pool: stage.database.pool, notify: () => undefined })({
         ownerRun: record.owner_run,
         row: { ...row, ...lost },
-        event: { type: 'resource.extended', data: {} },
+        event: { type: 'resource.extended', data: { expires_at: null, previous_expires_at: null } },
         ...meta,
         commandId: 'lost',
         atMs: row.createdAtMs,

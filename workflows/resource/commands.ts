@@ -1,6 +1,6 @@
 // What each command does to a resource, decided without I/O: refuse it, or name the backend's effects and the row's change.
 
-import type { ResourceEventType } from '../../activities/platform/types';
+import type { ResourceEventDraft } from '../../activities/platform/types';
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { isLive, nextStatus, type StatusEvent } from '../../shared/resourcestatus';
 import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
@@ -16,16 +16,11 @@ export type Effect =
   | { type: 'applyLimits' }
   | { type: 'setReadOnly'; readOnly: boolean };
 
-export interface EventDraft {
-  type: ResourceEventType;
-  data: Record<string, string | number | boolean | null>;
-}
-
 export type Decision =
   | { type: 'refuse'; code: ErrorCode; message: string; details: ErrorDetails }
   /** Already so: success without an event. */
   | { type: 'nothing' }
-  | { type: 'apply'; effects: Effect[]; patch: Partial<ResourceRow>; statusEvent: StatusEvent | null; event: EventDraft };
+  | { type: 'apply'; effects: Effect[]; patch: Partial<ResourceRow>; statusEvent: StatusEvent | null; event: ResourceEventDraft };
 
 export interface CommandContext {
   row: ResourceRow;
@@ -37,7 +32,7 @@ function refuse(code: ErrorCode, message: string, details: ErrorDetails = {}): D
   return { type: 'refuse', code, message, details };
 }
 
-function apply(effects: Effect[], patch: Partial<ResourceRow>, statusEvent: StatusEvent | null, event: EventDraft): Decision {
+function apply(effects: Effect[], patch: Partial<ResourceRow>, statusEvent: StatusEvent | null, event: ResourceEventDraft): Decision {
   return { type: 'apply', effects, patch, statusEvent, event };
 }
 
@@ -174,17 +169,17 @@ function decideUpdate(command: Extract<Command, { type: 'update' }>): Decision {
 }
 
 function decideStorage(row: ResourceRow, action: Extract<Command, { type: 'storage' }>['action'], bytes: number): Decision {
-  const exceeded = {
+  const exceeded = (taken: 'read_only' | 'suspend'): ResourceEventDraft => ({
     type: 'resource.storage_exceeded',
-    data: { storage_bytes: bytes, storage_limit_mb: row.limits.storageMb ?? null, action },
-  } as const;
+    data: { storage_bytes: bytes, storage_limit_mb: row.limits.storageMb ?? null, action: taken },
+  });
   switch (action) {
     case 'read_only':
       if (row.readOnlyByQuota) return { type: 'nothing' };
-      return apply([{ type: 'setReadOnly', readOnly: true }], { readOnlyByQuota: true }, null, exceeded);
+      return apply([{ type: 'setReadOnly', readOnly: true }], { readOnlyByQuota: true }, null, exceeded(action));
     case 'suspend':
       if (row.suspendedReason !== null) return { type: 'nothing' };
-      return apply([{ type: 'cut' }], { suspendedReason: 'quota' }, 'suspended', exceeded);
+      return apply([{ type: 'cut' }], { suspendedReason: 'quota' }, 'suspended', exceeded(action));
     case 'lift': {
       const lifts = row.suspendedReason === 'quota';
       if (!lifts && !row.readOnlyByQuota) return { type: 'nothing' };

@@ -1,12 +1,12 @@
 // One resource from its first second to its last. Handlers only queue; this loop alone acts and writes the row.
 import { ApplicationFailure } from '@temporalio/common';
 import { allHandlersFinished, CancellationScope, condition, isCancellation, log, sleep, workflowInfo } from '@temporalio/workflow';
-import type { WrittenEvent } from '../../activities/platform/types';
+import type { ResourceEventDraft, WrittenEvent } from '../../activities/platform/types';
 import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
 import { rungLabel } from '../../shared/plans/types';
 import { isLive, isTerminal, type StatusEvent } from '../../shared/resourcestatus';
 import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
-import { type Decision, decide, type Effect, type EventDraft, patched } from './commands';
+import { type Decision, decide, type Effect, patched } from './commands';
 import { describeFailure, INACTIVE, type Refusal, refusalOf } from './failures';
 import { afterWarning, nextLadderStep } from './ladder';
 import type {
@@ -408,7 +408,7 @@ export class ResourceEntity {
     this.deleteRequest ??= { actor: SYSTEM, requestId: null, reason: 'resumed deletion' };
     const request = this.deleteRequest;
     if (this.mustRow().status !== 'deleting') {
-      const event: EventDraft = { type: 'resource.deleting', data: { reason: request.reason } };
+      const event: ResourceEventDraft = { type: 'resource.deleting', data: { reason: request.reason } };
       if (!(await this.change({}, 'delete_started', event, request))) return;
     }
     const gone = await this.unmakeUntilGone(() => this.superseded || workflowInfo().continueAsNewSuggested);
@@ -428,10 +428,10 @@ export class ResourceEntity {
         log.error('could not remove the object from its backend; a person should look', { error: failure.message });
       }
       const stalls = this.mustRow().status === 'deleting';
-      const stalled: EventDraft = { type: 'resource.delete_failed', data: { error: this.lastError } };
+      const stalled: ResourceEventDraft = { type: 'resource.delete_failed', data: { error: this.lastError } };
       if (stalls && !(await this.change({}, 'delete_stalled', stalled))) return false;
       await sleep(DELETE_RETRY_MS, { summary: 'retry delete' });
-      const again: EventDraft = { type: 'resource.deleting', data: { reason: 'retry' } };
+      const again: ResourceEventDraft = { type: 'resource.deleting', data: { reason: 'retry' } };
       if (stalls && !(await this.change({}, 'delete_started', again))) return false;
     }
     return false;
@@ -475,7 +475,7 @@ export class ResourceEntity {
   private async change(
     patch: Partial<ResourceRow>,
     statusEvent: StatusEvent | null,
-    event: EventDraft,
+    event: ResourceEventDraft,
     by?: { actor: ActorRef; requestId: string | null; commandId?: string },
   ): Promise<boolean> {
     const next = patched(this.mustRow(), patch, statusEvent);
