@@ -10,7 +10,7 @@ import { asOperator, type Caller, type TeamCaller } from './auth/caller';
 import type { ApiDeps } from './deps';
 import { ApiError, asProblem, errorAnswer, toLeaseholdError } from './errors';
 import { openContext, type RequestContext, securityHeaders } from './http/context';
-import { rateHeaders } from './http/ratelimit';
+import { isGuess, isUnknownToken, knownAs, presentedTokens, rateHeaders } from './http/ratelimit';
 import type { Reply, Route, RouteRequest } from './http/route';
 import { accountRoutes } from './routes/account';
 import { adminRoutes } from './routes/admin';
@@ -131,16 +131,11 @@ const checkUrl: RequestHandler = (request, _response, next) => {
 
 function limitRate(deps: ApiDeps): RequestHandler {
   return (request, response, next) => {
-    const address = clientAddress(request);
-    const decision = deps.rateLimiter.take(address.addressHash);
-    const exempt = address.loopback && deps.settings.loopbackExempt;
-    response.set(rateHeaders(decision));
-    if (decision.allowed || exempt) return next();
-    throw new ApiError({
-      code: 'rate_limited',
-      message: `More than ${decision.limit} requests in a minute. Wait ${decision.resetSeconds} s.`,
-      retryAfterSeconds: decision.resetSeconds,
+    const admitted = deps.rates.admit(clientAddress(request), request.headers.authorization).then((decision) => {
+      response.set(rateHeaders(decision));
+      deps.rates.refuse(decision);
     });
+    admitted.then(() => next(), next);
   };
 }
 
@@ -186,6 +181,7 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
   const caller = route.access === 'operator' ? asOperator(known) : known;
   if (route.access === 'bearer' && caller.type === 'anonymous') throw unauthorized('missing_credentials');
   if (route.access === 'operator') authorizeScope(deps, { caller, context, action: 'admin.list', scope: { kind: 'global' } });
+  if (route.rate !== undefined) await deps.rates.admitRoute(route.rate, caller);
   const routeRequest: RouteRequest = {
     context,
     caller,
@@ -199,7 +195,9 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
     raw: request,
     response,
   };
-  const reply = await withContext({ team_id: caller.type === 'team' ? caller.teamId : undefined }, () => route.handle(routeRequest));
+  const reply = await withContext({ team_id: caller.type === 'team' ? caller.teamId : undefined }, () =>
+    countGuesses(deps, request, caller, () => route.handle(routeRequest)),
+  );
   if (reply.handled !== true) send(deps, route, response, reply);
 }
 
@@ -212,13 +210,39 @@ function bodyOf(route: Route, request: Request): unknown {
 async function callerOf(deps: ApiDeps, route: Route, request: Request, context: RequestContext): Promise<Caller> {
   const address = clientAddress(request);
   if (route.access === 'public') return { type: 'anonymous', address };
-  const { store, identity, apiKeys, jwt, settings } = deps;
+  const { store, identity, apiKeys, jwt, settings, rates } = deps;
   const onRevoked = (caller: TeamCaller) => auditRevoked(deps, { caller, context });
-  return await authenticate(
-    { store, identity, apiKeys, jwt, onRevoked, operatorKey: settings.operatorKey },
-    request.headers.authorization,
-    address,
-  );
+  const { authorization } = request.headers;
+  rates.refuseGuesser(address, [
+    ...(authorization === undefined ? [] : [authorization]),
+    ...presentedTokens(request.headers, request.params),
+  ]);
+  try {
+    const caller = await authenticate(
+      { store, identity, apiKeys, jwt, onRevoked, operatorKey: settings.operatorKey },
+      authorization,
+      address,
+    );
+    if (authorization !== undefined) rates.remember(authorization, knownAs(caller));
+    return caller;
+  } catch (error) {
+    if (authorization !== undefined) rates.forget(authorization);
+    if (isGuess(error)) await rates.countFailure(address);
+    throw error;
+  }
+}
+
+/** Tokens of anonymous resources are credentials too, wherever they stand. */
+async function countGuesses(deps: ApiDeps, request: Request, caller: Caller, work: () => Promise<Reply>): Promise<Reply> {
+  const tokens = presentedTokens(request.headers, request.params);
+  try {
+    const reply = await work();
+    for (const token of tokens) deps.rates.remember(token, knownAs(caller));
+    return reply;
+  } catch (error) {
+    if (tokens.length > 0 && isUnknownToken(error)) await deps.rates.countFailure(caller.address);
+    throw error;
+  }
 }
 
 function send(deps: ApiDeps, route: Route, response: Response, reply: Reply): void {

@@ -41,6 +41,6 @@ export function loadConfig(env: NodeJS.ProcessEnv | Environment) {
     egressCidrs: data.LEASEHOLD_EGRESS_CIDRS,
     sessionTtlMs: data.LEASEHOLD_SESSION_HOURS * 3_600_000,
     loopbackExempt: data.LEASEHOLD_LOOPBACK_EXEMPT,
-    requestsPerMinute: data.LEASEHOLD_REQUESTS_PER_MINUTE,
+    requestsPerMinute: data.LEASEHOLD_REQUESTS_PER_MINUTE ?? null,
   };
 }

@@ -5,9 +5,10 @@ import type { Egress } from '../shared/egress';
 import type { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
 import type { Plans } from '../shared/plans';
+import type { PolicyReader } from '../shared/policy';
 import type { ReadinessReport } from '../shared/readiness';
 import type { Metrics } from './http/metrics';
-import type { RateLimiter } from './http/ratelimit';
+import type { RateGate } from './http/ratelimit';
 import type { Route } from './http/route';
 import type { ApiKeyStore } from './identity/apikeys';
 import type { IdentityStore } from './identity/store';
@@ -56,7 +57,8 @@ export interface ApiDeps {
   logger: Logger;
   readiness: { report(): Promise<ReadinessReport> };
   metrics: Metrics;
-  rateLimiter: RateLimiter;
+  policies: Pick<PolicyReader, 'figure' | 'refresh'>;
+  rates: RateGate;
   build: Readonly<BuildInfo>;
   /** Aborted when the process is to end: streams close on it. */
   stopping: AbortSignal;

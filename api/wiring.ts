@@ -9,11 +9,13 @@ import { createEgress } from '../shared/egress';
 import { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
 import { type BackendsFile, environmentNames, loadBackends, watchPlans } from '../shared/plans';
+import { PolicyReader } from '../shared/policy';
+import { StoredRateCounter } from '../shared/ratelimit';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
 import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
 import { Metrics } from './http/metrics';
-import { ProcessRateLimiter } from './http/ratelimit';
+import { RateGate, rateFigures } from './http/ratelimit';
 import { PgApiKeyStore } from './identity/apikeys';
 import { PgIdentityStore } from './identity/store';
 import { PgTeamStore } from './identity/teams';
@@ -92,6 +94,8 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   readiness.register({ name: 'platform-postgres', critical: true, check: postgresCheck(pool) });
   readiness.register({ name: 'temporal', critical: false, check: temporalReadiness(connection) });
   readiness.register({ name: 'backends', critical: false, check: () => backendsReadiness(store) });
+  const policies = new PolicyReader({ pool, onError: (error) => logger.warn('policies cannot be read; the last ones hold', { error }) });
+  const counter = new StoredRateCounter({ pool, redisUrl: config.redisUrl, logger });
   const stopping = new AbortController();
   const deps: ApiDeps = {
     settings: config,
@@ -116,7 +120,13 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
     logger,
     readiness,
     metrics,
-    rateLimiter: new ProcessRateLimiter({ requestsPerMinute: config.requestsPerMinute }),
+    policies,
+    rates: new RateGate({
+      counter,
+      figure: rateFigures({ plans, policies, requestsPerMinute: config.requestsPerMinute }),
+      loopbackExempt: config.loopbackExempt,
+      logger,
+    }),
     build: buildInfo(),
     stopping: stopping.signal,
   };
@@ -127,6 +137,8 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
     async close() {
       stopping.abort();
       plans.stop();
+      policies.stop();
+      await counter.close();
       await Promise.allSettled([feed.close(), inbox?.close(), pool.end(), connection.close()]);
     },
   };

@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { ConfigError, loadConfig } from '../config';
 import { openContext } from './context';
 import { prefers } from './prefer';
-import { ProcessRateLimiter } from './ratelimit';
 
 describe('a request’s context', () => {
   it('keeps a valid id and trace, and makes its own for others', () => {
@@ -26,19 +25,6 @@ describe('Prefer', () => {
     ['wait = 9999', { respondAsync: false, waitSeconds: 25 }],
     ['wait=x; wait=-1', { respondAsync: false, waitSeconds: null }],
   ])('%s', (header, expected) => expect(prefers(header)).toEqual(expected));
-});
-
-describe('the request limit', () => {
-  it('counts by the minute and by the caller', () => {
-    let nowMs = 0;
-    const limiter = new ProcessRateLimiter({ requestsPerMinute: 2, now: () => nowMs });
-    expect([limiter.take('a'), limiter.take('a'), limiter.take('a')].map((decision) => decision.allowed)).toEqual([true, true, false]);
-    expect(limiter.take('b')).toEqual({ allowed: true, limit: 2, remaining: 1, resetSeconds: 60 });
-    nowMs = 59_500;
-    expect(limiter.take('a').resetSeconds).toBe(1);
-    nowMs = 60_000;
-    expect(limiter.take('a').allowed).toBe(true);
-  });
 });
 
 describe('the configuration', () => {

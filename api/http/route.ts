@@ -2,10 +2,11 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { ErrorCode } from '../../shared/errors';
+import type { RateName } from '../../shared/plans';
 import type { Caller } from '../auth/caller';
 import type { RequestContext } from './context';
 
-export type Method = 'get' | 'post' | 'patch' | 'delete';
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 /** `public` looks at no credential; `caller` takes anonymous callers and teams; `bearer` and `operator` need theirs. */
 export type RouteAccess = 'public' | 'caller' | 'bearer' | 'operator';
 
@@ -55,6 +56,13 @@ export interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z
   headers?: Readonly<Record<string, string>>;
   /** The code for a wrong field, by its name; the rest are `invalid_request`. */
   fieldCodes?: Readonly<Record<string, ErrorCode>>;
+  /**
+   * What a repeat under the same Idempotency-Key does. `kept`: gets the answer that the first one got; so by default where something is
+   * changed. `own`: the route sees to it by itself. `none`: the key says nothing.
+   */
+  idempotency?: 'kept' | 'own' | 'none';
+  /** Counted by the caller besides; it hands out access, so it is refused while nothing can be counted. */
+  rate?: RateName;
   answers: Readonly<Record<number, Answer>>;
   errors: readonly ErrorCode[];
   handle(request: RouteRequest<z.output<P>, z.output<Q>, z.output<B>>): Promise<Reply>;

@@ -8,7 +8,7 @@ import { ApiError } from '../errors';
 /** Fixed for ever: every resource id that follows from a key hangs on it. */
 const RESOURCE_NAMESPACE = '7f1d3c2e-5b0a-4e0f-9c55-2b8f6c1d9a40';
 const PRINTABLE = /^[\x20-\x7e]{1,255}$/;
-const ANONYMOUS_MINIMUM = 16;
+export const ANONYMOUS_MINIMUM = 16;
 
 export type KeySource = 'explicit' | 'fingerprint' | 'miss';
 
@@ -32,7 +32,8 @@ export function requestHash(kind: ResourceKind, body: unknown): string {
     .digest('hex');
 }
 
-function explicitKey(header: (name: string) => string | undefined): string | undefined {
+/** @throws ApiError invalid_idempotency_key */
+export function explicitKey(header: (name: string) => string | undefined): string | undefined {
   const [first, second] = [header('idempotency-key'), header('x-idempotency-key')];
   if (first !== undefined && second !== undefined && first !== second) {
     throw new ApiError({

@@ -168,6 +168,7 @@ function rotateRoute(deps: ApiDeps): Route {
     summary: 'New credentials; the former ones work until previous_valid_until',
     tag: 'Resources',
     access: 'caller',
+    rate: 'credential_mints',
     params: resourceParams,
     body: noBody,
     headers: HEADERS,

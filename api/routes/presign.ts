@@ -41,7 +41,7 @@ function presignRoute(deps: ApiDeps): Route {
     async handle({ caller, context, params, header, body }) {
       const row = await authorizeResource(deps, { id: params.token, caller, context, header, action: 'resource.credentials' });
       if (row.kind !== 'storage') throw notFound();
-      limitRate(deps, row);
+      await deps.rates.admitRoute('presigns', caller, row.id);
       const found = await deps.store.findWithCredential(row.id);
       if (found === null) throw notFound();
       refuseWithoutAccess(found.resource, body.operation);
@@ -80,17 +80,6 @@ function openedPlace(deps: ApiDeps, found: ResourceWithCredential) {
       endsAtMs: expireAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expireAt),
     },
   };
-}
-
-/** Each resource has the window that a caller has: a signature costs no more than a request, and no less. */
-function limitRate(deps: ApiDeps, row: StoredResource): void {
-  const decision = deps.rateLimiter.take(`presign/${row.id}`);
-  if (decision.allowed) return;
-  throw new ApiError({
-    code: 'rate_limited',
-    message: `More than ${decision.limit} urls were signed for this resource in a minute. Wait ${decision.resetSeconds} s.`,
-    retryAfterSeconds: decision.resetSeconds,
-  });
 }
 
 /** The store would refuse the url as well; saying it here names the reason. */

@@ -63,6 +63,7 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
     description: 'Unknown top-level keys are accepted and named in ignored_fields.',
     tag: 'Provision',
     access: 'caller',
+    rate: 'provisions',
     body: PROVISION_SCHEMAS[kind],
     fieldCodes: PROVISION_FIELD_CODES,
     headers: {

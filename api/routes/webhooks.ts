@@ -4,7 +4,6 @@ import { EgressFailed, EgressRefused } from '../../shared/egress';
 import { audit } from '../audit';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
-import { ProcessRateLimiter } from '../http/ratelimit';
 import { defineRoute, type Reply, type Route, type RouteRequest } from '../http/route';
 import { eventsQuery, LIST_FIELD_CODES } from '../schemas/resources';
 import {
@@ -34,7 +33,6 @@ const ERRORS = [
   'provision_failed',
   'service_disabled',
 ] as const;
-const REPLAYS_PER_MINUTE = 30;
 /** Where it came from, and what only that hop needed. */
 const NOT_RESENT = /^(via|forwarded|x-forwarded-.*|x-real-ip|proxy-.*|accept-encoding|cf-.*|content-length|host)$/;
 const REDACTED = '[REDACTED]';
@@ -108,7 +106,6 @@ async function storedRequest({ row, store }: OpenInbox, id: string) {
 }
 
 function replayRoute(deps: ApiDeps): Route {
-  const limiter = new ProcessRateLimiter({ requestsPerMinute: REPLAYS_PER_MINUTE });
   return defineRoute({
     method: 'post',
     path: '/api/v1/webhooks/:token/requests/:id/replay',
@@ -126,14 +123,7 @@ function replayRoute(deps: ApiDeps): Route {
       const { caller, context, body } = request;
       const { inbox, id } = await openRequest(deps, request, 'resource.update');
       const stored = await storedRequest(inbox, id);
-      const decision = limiter.take(inbox.row.id);
-      if (!decision.allowed) {
-        throw new ApiError({
-          code: 'rate_limited',
-          message: `More than ${decision.limit} replays in a minute. Wait ${decision.resetSeconds} s.`,
-          retryAfterSeconds: decision.resetSeconds,
-        });
-      }
+      await deps.rates.admitRoute('webhook_replays', caller, inbox.row.id);
       const target = { type: 'resource', id: inbox.row.id, teamId: inbox.row.team_id };
       // The host alone: a path may hold the tenant's secrets.
       const host = URL.canParse(body.url) ? new URL(body.url).hostname : '?';

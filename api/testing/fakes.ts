@@ -7,12 +7,13 @@ import type { Express } from 'express';
 import { hashToken, JwtSigner, Keyring } from '../../shared/crypto';
 import { createEgress } from '../../shared/egress';
 import { createLogger } from '../../shared/logctx';
-import { loadPlans } from '../../shared/plans';
+import { loadPlans, type RateName } from '../../shared/plans';
+import { type RateCounter, type RateFigure, RateStoreAway } from '../../shared/ratelimit';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { createApp } from '../app';
 import type { ApiDeps, ApiSettings } from '../deps';
 import { Metrics } from '../http/metrics';
-import { ProcessRateLimiter } from '../http/ratelimit';
+import { RateGate } from '../http/ratelimit';
 import type { LifecyclePort } from '../lifecycle/port';
 import { createSecretReader } from '../projection/secrets';
 import type { AuditEntry, IdempotencyRecord, ResourceEvent, ResourceStore, StoredCredential, StoredResource } from '../projection/store';
@@ -199,6 +200,27 @@ export function untouchableLifecycle(own: Partial<LifecyclePort> = {}): Lifecycl
 
 export const silentFeed: ChangeFeed = { subscribe: () => () => undefined, close: async () => undefined };
 
+/** Plans.yaml alone. */
+export const noPolicies: ApiDeps['policies'] = { figure: () => null, refresh: async () => undefined };
+
+/** Counts in this test alone. Windows do not end. */
+export class MemoryRateCounter implements RateCounter {
+  readonly #counts = new Map<string, number>();
+  /** As if neither Redis nor Postgres could count. */
+  away = false;
+
+  async take(name: string, key: string, figure: RateFigure) {
+    if (this.away) throw new RateStoreAway();
+    const count = (this.#counts.get(`${name} ${key}`) ?? 0) + 1;
+    this.#counts.set(`${name} ${key}`, count);
+    return { ...figure, allowed: count <= figure.limit, remaining: Math.max(0, figure.limit - count), resetSeconds: figure.windowSeconds };
+  }
+  spentMs(name: string, key: string, figure: RateFigure) {
+    return (this.#counts.get(`${name} ${key}`) ?? 0) >= figure.limit ? figure.windowSeconds * 1000 : 0;
+  }
+  async close() {}
+}
+
 export function fakeApp(
   parts: {
     store?: FakeStore;
@@ -210,6 +232,8 @@ export function fakeApp(
     settings?: Partial<ApiSettings>;
     onAnswer?: ApiDeps['onAnswer'];
     requestsPerMinute?: number;
+    counter?: RateCounter;
+    figure?: (name: RateName) => RateFigure;
   } = {},
 ): {
   app: Express;
@@ -258,7 +282,13 @@ export function fakeApp(
     logger,
     readiness: { report: async () => ({ overall: 'ok', service: 'leasehold-api', commit_id: 'test', checks: [] }) },
     metrics: new Metrics(store),
-    rateLimiter: new ProcessRateLimiter({ requestsPerMinute: parts.requestsPerMinute ?? 1_000_000 }),
+    policies: noPolicies,
+    rates: new RateGate({
+      counter: parts.counter ?? new MemoryRateCounter(),
+      figure: parts.figure ?? (() => ({ limit: parts.requestsPerMinute ?? 1_000_000, windowSeconds: 60 })),
+      loopbackExempt: parts.settings?.loopbackExempt ?? false,
+      logger,
+    }),
     build: { commitId: 'test', buildTime: 'now', version: '0.0.0' },
     stopping: new AbortController().signal,
     onAnswer: parts.onAnswer,

@@ -2,7 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { connectionsLimit, PLAN_KINDS, type Plan, type PlanKind, type PlanPolicy, rungLabel, storageLimitMb } from './types';
+import {
+  connectionsLimit,
+  PLAN_KINDS,
+  type Plan,
+  type PlanKind,
+  type PlanPolicy,
+  RATE_NAMES,
+  type RateName,
+  rungLabel,
+  storageLimitMb,
+} from './types';
 import { durationMs, parseYamlFile, positiveDurationMs } from './yamlfile';
 
 export { type BackendConfig, type BackendsFile, environmentNames, type HostConfig, loadBackends } from './backends';
@@ -78,8 +88,15 @@ const planKey = z
   .regex(/^[a-z][a-z0-9_]{0,31}$/, { message: 'a plan key is lower-case letters, digits and _' })
   .refine((key) => !key.endsWith(YEARLY_SUFFIX), { message: `write yearly: true instead of a plan that ends in ${YEARLY_SUFFIX}` });
 
+const rate = z
+  .strictObject({ limit: z.int().min(1), per: positiveDurationMs })
+  .refine(({ per }) => per % 1000 === 0, { path: ['per'], message: 'must be whole seconds' })
+  .transform(({ limit, per }): RateLimit => ({ limit, windowSeconds: per / 1000 }));
+
 const fileSchema = z.strictObject({
   minimum_ttl: positiveDurationMs,
+  rates: z.strictObject(Object.fromEntries(RATE_NAMES.map((name) => [name, rate])) as Record<RateName, typeof rate>),
+  idempotency: z.strictObject({ kept: positiveDurationMs }),
   plans: z.record(planKey, planSchema).superRefine((plans, context) => {
     if (!Object.hasOwn(plans, ANONYMOUS)) context.addIssue({ code: 'custom', path: [ANONYMOUS], message: 'is missing' });
   }),
@@ -106,6 +123,11 @@ const fileSchema = z.strictObject({
 type PlansFile = z.output<typeof fileSchema>;
 type PlanEntry = z.output<typeof planSchema>;
 
+/** So many in a window of time. */
+export interface RateLimit {
+  limit: number;
+  windowSeconds: number;
+}
 export interface PoolSettings {
   size: number;
   refillIntervalMs: number;
@@ -199,12 +221,17 @@ export class Plans {
   readonly pool: { readonly postgres: PoolSettings };
   readonly quota: QuotaSettings;
   readonly sweep: SweepSettings;
+  readonly rates: Readonly<Record<RateName, RateLimit>>;
+  /** How long an answer is kept for repeats under its Idempotency-Key. */
+  readonly idempotency: { readonly keptMs: number };
   readonly #ranked: Plan[];
   readonly #byTier = new Map<string, Plan>();
   readonly #anonymous: Plan;
 
   constructor(file: PlansFile) {
     this.minimumTtlMs = file.minimum_ttl;
+    this.rates = file.rates;
+    this.idempotency = { keptMs: file.idempotency.kept };
     this.pool = { postgres: { size: file.pool.postgres.size, refillIntervalMs: file.pool.postgres.refill_interval } };
     this.quota = {
       readOnlyAtPercent: file.quota.read_only_at_percent,

@@ -4,6 +4,21 @@
 export const PLAN_KINDS = ['postgres', 'vector', 'redis', 'mongodb', 'queue', 'storage', 'webhook'] as const;
 export type PlanKind = (typeof PLAN_KINDS)[number];
 
+/** What is counted in windows of time. What each is counted by is said in docs/limits.md. */
+export const RATE_NAMES = [
+  'requests_per_credential',
+  'requests_per_address',
+  'requests_per_fingerprint',
+  'provisions',
+  'credential_mints',
+  'presigns',
+  'webhook_replays',
+  'logins',
+  'login_polls',
+  'failed_credentials',
+] as const;
+export type RateName = (typeof RATE_NAMES)[number];
+
 /** The part of a plan that a resource's workflow is started with: it reads no file, so this is all it knows of the plan. */
 export interface PlanPolicy {
   tier: string;

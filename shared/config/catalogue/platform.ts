@@ -47,9 +47,9 @@ export const LISTENING = variables({
     readBy: ['api'],
   },
   LEASEHOLD_REQUESTS_PER_MINUTE: {
-    doc: 'by each caller, to each api process',
+    doc: 'for load tests: in place of the rates of plans.yaml that count requests, provisions, presigned urls and minted credentials',
     schema: whole(1, 10_000_000),
-    default: '600',
+    defaultDoc: 'as plans.yaml says',
     unit: 'requests a minute',
     readBy: ['api'],
   },
