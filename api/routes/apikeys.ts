@@ -20,6 +20,7 @@ function createRoute(deps: ApiDeps): Route {
     description: 'It may do what its scopes name and its maker’s role allows, and ends when its maker leaves the team.',
     tag: 'API keys',
     access: 'bearer',
+    rate: 'credential_mints',
     body: apiKeyBody,
     answers: { 201: { description: 'The key.', schema: apiKeyAnswer } },
     errors: [],
