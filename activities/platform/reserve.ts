@@ -1,12 +1,13 @@
 // The first of the two doors to a resource's row: quota, placement, name, token and first credential, in one transaction.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { generatePassword, hashToken, type Keyring } from '../../shared/crypto';
+import { claimHandle, generatePassword, hashToken, type Keyring } from '../../shared/crypto';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
-import { type ErrorCode, type ErrorDetails, isErrorCode } from '../../shared/errors';
+import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { resourceEvent, resourceEventId } from '../../shared/events';
 import { isTerminal } from '../../shared/resourcestatus';
 import type { ResourceKind } from '../../shared/resourcetype';
+import { kindSlotsFull, lockKindSlots } from './kind-slots';
 import { type Candidate, choosePlacement, eligible } from './placement';
 import type { ReserveAnswer, ReserveRequest } from './types';
 import { randomObjectName } from './upkeep';
@@ -73,10 +74,10 @@ async function reserveWithinQuota(dependencies: ReserveDependencies, request: Re
   const owner = spec.owner.type === 'team' ? spec.owner.teamId : spec.owner.fingerprint;
   try {
     return await withTransaction(dependencies.pool, async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`quota/${owner}/${spec.kind}`]);
+      await lockKindSlots(client, owner, spec.kind);
       const { rowCount } = await client.query('SELECT 1 FROM resources WHERE id = $1', [spec.resourceId]);
       if (rowCount !== 0) return null;
-      await takeKindSlot(client, request, owner);
+      await takeKindSlot(client, request);
       await takeDailyProvision(client, request, owner);
       const answer = await place(dependencies, request, client);
       // Nothing was inserted: give the day's count back.
@@ -90,26 +91,9 @@ async function reserveWithinQuota(dependencies: ReserveDependencies, request: Re
   }
 }
 
-async function takeKindSlot(client: pg.PoolClient, { spec }: ReserveRequest, owner: string): Promise<void> {
-  if (spec.quota.kindCount < 0) return;
-  const { rows } = await client.query<{ held: number }>(
-    `SELECT count(*) AS held FROM resources
-      WHERE kind = $1 AND status NOT IN ('deleted', 'failed')
-        AND CASE WHEN $2 THEN team_id = $3::text::uuid ELSE team_id IS NULL AND owner_fingerprint = $3::text END`,
-    [spec.kind, spec.owner.type === 'team', owner],
-  );
-  const held = rows[0]?.held ?? 0;
-  if (held < spec.quota.kindCount) return;
-  const code = `${spec.kind}_limit_reached`;
-  if (!isErrorCode(code)) throw new Error(`no error code for kind ${spec.kind}`);
-  throw new Rejected(
-    code,
-    `The ${spec.policy.tier} plan holds ${spec.quota.kindCount} resources of kind ${spec.kind} at once; delete one or upgrade.`,
-    {
-      limit: spec.quota.kindCount,
-      held,
-    },
-  );
+async function takeKindSlot(client: pg.PoolClient, { spec }: ReserveRequest): Promise<void> {
+  const full = await kindSlotsFull(client, { owner: spec.owner, kind: spec.kind, limit: spec.quota.kindCount, tier: spec.policy.tier });
+  if (full !== null) throw new Rejected(full.code, full.message, full.details);
 }
 
 async function takeDailyProvision(client: pg.PoolClient, { spec, workflowStartedAtMs }: ReserveRequest, owner: string): Promise<void> {
@@ -144,10 +128,10 @@ WITH placed AS (
 ), inserted AS (
   INSERT INTO resources (id, kind, name, env, labels, team_id, owner_fingerprint, owner_address_hash, tier, status, revision, generation, owner_run,
                          backend_name, object_name, from_pool, token_hash, token_encrypted, policy, limits, created_at, updated_at, expires_at,
-                         covered_ms, parent_resource_id, notify_webhook, host_name, options)
+                         covered_ms, parent_resource_id, notify_webhook, host_name, options, claim_hash)
   SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 1, $10, $11,
          placed.name, coalesce(item.object_name, $22), item.object_name IS NOT NULL, $14, $15, $16, $17, $12, $12, $13,
-         $18, $19, $20, placed.host_name, $32
+         $18, $19, $20, placed.host_name, $32, $36
     FROM placed LEFT JOIN item ON true
   ON CONFLICT (id) DO NOTHING
   RETURNING *
@@ -242,6 +226,7 @@ async function insertResource(
       spec.actor.userId ?? null,
       spec.actor.credential ?? null,
       spec.actor.ip ?? null,
+      hashToken(claimHandle(token)),
     ],
   });
   const record = rows[0];

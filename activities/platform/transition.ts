@@ -1,8 +1,9 @@
 // The second door to a resource's row: one transition is its row, event, outbox and audit rows, in one transaction.
 import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
-import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord } from '../../shared/db';
+import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
 import { resourceEvent } from '../../shared/events';
+import { kindSlotsFull, lockKindSlots } from './kind-slots';
 import type { TransitionAnswer, TransitionRequest, WrittenEvent } from './types';
 
 export interface TransitionDependencies {
@@ -49,11 +50,35 @@ export function createTransition({ pool, notify }: TransitionDependencies): (req
   return async (request) => {
     const { row } = request;
     const { envelope, values } = statementOf(request);
-    const { rows } = await pool.query<{ changed: number }>({ name: 'transition', text: TRANSITION, values }).catch(asFinal);
-    if (rows[0]?.changed !== 1) return await explainMismatch(pool, request, envelope.id);
+    const write = async (client: pg.Pool | pg.PoolClient) => {
+      const { rows } = await client.query<{ changed: number }>({ name: 'transition', text: TRANSITION, values }).catch(asFinal);
+      return rows[0]?.changed === 1;
+    };
+    const written = request.kindCount === undefined ? await write(pool) : await takeSlotAnd(pool, request, request.kindCount, write);
+    if (!written) return await explainMismatch(pool, request, envelope.id);
     notify(row.resourceId);
     return { outcome: 'written' };
   };
+}
+
+/** A claim takes one of its new owner's slots: counted under the lock that their own reservations take, in the transaction that writes. */
+async function takeSlotAnd(
+  pool: pg.Pool,
+  { row }: TransitionRequest,
+  limit: number,
+  write: (client: pg.PoolClient) => Promise<boolean>,
+): Promise<boolean> {
+  if (row.owner.type !== 'team') throw ApplicationFailure.nonRetryable('A claim names a team.', 'internal_error');
+  const { owner, kind, policy } = row;
+  return await withTransaction(pool, async (client) => {
+    await lockKindSlots(client, owner.teamId, kind);
+    const { rows } = await client.query<{ revision: number }>('SELECT revision FROM resources WHERE id = $1', [row.resourceId]);
+    // Written by an attempt before this one, which counted, or gone another way: nothing is left to count for.
+    if (rows[0]?.revision !== row.revision - 1) return false;
+    const full = await kindSlotsFull(client, { owner, kind, limit, tier: policy.tier });
+    if (full !== null) throw ApplicationFailure.nonRetryable(full.message, full.code, full.details);
+    return await write(client);
+  });
 }
 
 /** Nothing was written: because it was already, because the row went another way, or because another run owns it. */

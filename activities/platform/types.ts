@@ -32,6 +32,8 @@ export interface TransitionRequest {
   commandId: string | null;
   /** Virtual time of the workflow, never a clock of the worker. */
   atMs: number;
+  /** A claim: how many of the kind the new owner may hold, -1 = no limit. Over it, the transition fails with the kind's code. */
+  kindCount?: number;
 }
 
 export type TransitionAnswer =

@@ -1,5 +1,6 @@
 // What the api asks of a resource's workflow. Tests give another implementation.
-import type { ResourceSpec } from '../../shared/resourcetype';
+import type { PlanPolicy } from '../../shared/plans';
+import type { ResourceLimits, ResourceSpec } from '../../shared/resourcetype';
 import type { CommandAnswer, DeleteRequest } from '../../workflows/resource/messages';
 
 export type LifecycleCommand =
@@ -9,6 +10,7 @@ export type LifecycleCommand =
   | { type: 'suspend'; reason: string }
   | { type: 'unsuspend' }
   | { type: 'rotate' }
+  | { type: 'claim'; teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null; kindCount: number }
   | { type: 'update'; name?: string; labels?: Record<string, string> };
 
 export interface CommandRequest {

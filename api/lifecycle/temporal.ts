@@ -15,6 +15,7 @@ import type { ResourceSpec } from '../../shared/resourcetype';
 import { sanitizeText } from '../../shared/sanitize';
 import {
   type CommandAnswer,
+  claimUpdate,
   deleteSignal,
   extendUpdate,
   pauseUpdate,
@@ -68,6 +69,10 @@ function updateCall({ command, commandId, spec }: CommandRequest): UpdateCall {
       return call(unsuspendUpdate);
     case 'rotate':
       return call(rotateUpdate);
+    case 'claim': {
+      const { type: _, ...claim } = command;
+      return call(claimUpdate, claim);
+    }
     case 'update':
       return call(updateUpdate, fieldsOfUpdate(command));
   }

@@ -53,6 +53,15 @@ export class PgResourceStore implements ResourceStore {
     return rows.find((row) => row.token_hash === key.tokenHash) ?? rows[0] ?? null;
   }
 
+  async findByClaimToken(hash: string): Promise<StoredResource | null> {
+    const rows = await this.#rows<StoredResource>(
+      'resource_claim',
+      `SELECT ${ROW} FROM resources r WHERE r.token_hash = $1 OR r.claim_hash = $1`,
+      [hash],
+    );
+    return rows[0] ?? null;
+  }
+
   async findWithCredential(id: string): Promise<ResourceWithCredential | null> {
     const rows = await this.#rows<StoredResource & CredentialColumns>(
       'resource_credential',

@@ -138,6 +138,8 @@ export interface PlacementStates {
 export interface ResourceStore {
   /** By id, or by the hash of a token. */
   find(key: { id: string; tokenHash: string | null }): Promise<StoredResource | null>;
+  /** By the hash of its token, or of the handle that stands for it in claim links. */
+  findByClaimToken(hash: string): Promise<StoredResource | null>;
   /** With the current credential, or with the given version of it. */
   findWithCredential(id: string): Promise<ResourceWithCredential | null>;
   list(filter: ListFilter, page: { limit: number; after: { createdKey: string; id: string } | null }): Promise<ListPage>;

@@ -1,6 +1,5 @@
 // The body of a provision's answer, from the row.
-import { createHash } from 'node:crypto';
-import { stringify as uuidOf } from 'uuid';
+import { claimHandle } from '../../shared/crypto';
 import { formatDuration } from '../../shared/plans';
 import { isInactive } from '../../shared/resourcestatus';
 import type { ApiDeps } from '../deps';
@@ -11,23 +10,12 @@ import type { SpecDraft } from './spec';
 
 const CLAIM_SECONDS = 7 * 24 * 3600;
 /** Sign-in and sessions verify other audiences, so a claim handle opens nothing else. */
-const CLAIM_AUDIENCE = 'leasehold:claim';
+export const CLAIM_AUDIENCE = 'leasehold:claim';
 
 export interface AnswerContext {
   deps: Pick<ApiDeps, 'secrets' | 'settings' | 'jwt'>;
   ignoredFields: string[];
   warnings: string[];
-}
-
-/**
- * Stands for the token in claim links, and is good for nothing else: it follows from the token and cannot be turned back.
- * Written like a token (a UUID).
- */
-export function claimHandle(token: string): string {
-  const bytes = createHash('sha256').update(`claim-handle\n${token}`).digest().subarray(0, 16);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return uuidOf(bytes);
 }
 
 async function onboarding(row: StoredResource, token: string, { deps }: AnswerContext) {

@@ -2,10 +2,10 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client';
 import request from 'supertest';
+import { claimHandle } from '../../shared/crypto';
 import type { ResourceSpec } from '../../shared/resourcetype';
 import type { LifecyclePort, ReadyOutcome } from '../lifecycle/port';
 import { API_KEY, aRow, expectDeclared, FakeStore, fakeApp, keyring, TEAM_ID, TOKEN, untouchableLifecycle } from '../testing/fakes';
-import { claimHandle } from './answer';
 
 const TEAM = { authorization: `Bearer ${API_KEY}` };
 const KEY = { 'idempotency-key': 'a-key-of-16-characters' };

@@ -4,7 +4,7 @@ import { deepStrictEqual } from 'node:assert';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { Express } from 'express';
-import { hashToken, JwtSigner, Keyring } from '../../shared/crypto';
+import { claimHandle, hashToken, JwtSigner, Keyring } from '../../shared/crypto';
 import { createEgress } from '../../shared/egress';
 import { createLogger } from '../../shared/logctx';
 import { loadPlans, type RateName } from '../../shared/plans';
@@ -106,6 +106,10 @@ export class FakeStore implements ResourceStore {
 
   async find({ id, tokenHash }: { id: string; tokenHash: string | null }) {
     return this.rows.find((row) => row.token_hash === tokenHash) ?? this.rows.find((row) => row.id === id) ?? null;
+  }
+  async findByClaimToken(hash: string) {
+    const handleHash = (row: StoredResource) => hashToken(claimHandle(keyring.decrypt(row.token_encrypted, `token:${row.id}`)));
+    return this.rows.find((row) => row.token_hash === hash || handleHash(row) === hash) ?? null;
   }
   async findWithCredential(id: string) {
     const resource = this.rows.find((row) => row.id === id);

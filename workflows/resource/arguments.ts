@@ -60,7 +60,13 @@ export function deleteFrom(argument: unknown): DeleteRequest {
 export function isWhole(command: Command): boolean {
   switch (command.type) {
     case 'claim':
-      return textOf(command.teamId) !== undefined && isPolicy(command.policy) && isRecord(command.limits) && isMsOrNull(command.ttlMs);
+      return (
+        textOf(command.teamId) !== undefined &&
+        isPolicy(command.policy) &&
+        isRecord(command.limits) &&
+        isMsOrNull(command.ttlMs) &&
+        (command.kindCount === undefined || Number.isSafeInteger(command.kindCount))
+      );
     case 'scale':
       return isRecord(command.limits) && (command.policy === undefined || isPolicy(command.policy));
     case 'update':

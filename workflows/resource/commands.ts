@@ -3,7 +3,7 @@
 import type { ResourceEventDraft } from '../../activities/platform/types';
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { isLive, nextStatus, type StatusEvent } from '../../shared/resourcestatus';
-import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
+import type { ActorRef, ResourceLimits, ResourceRow } from '../../shared/resourcetype';
 import { arm } from './ladder';
 import type { Command } from './messages';
 
@@ -149,13 +149,24 @@ function decideRotate({ row, nowMs }: CommandContext): Decision {
 
 function decideClaim({ row, nowMs }: CommandContext, command: Extract<Command, { type: 'claim' }>): Decision {
   if (row.owner.type === 'team') return refuse('already_claimed', 'The resource belongs to a team already.');
-  const expiresAtMs = command.ttlMs === null ? null : nowMs + command.ttlMs;
+  // A larger plan is the remedy of what the quota suspended; whatever else was suspended is not to be given a longer life.
+  if (row.suspendedReason !== null && row.suspendedReason !== 'quota') return suspended(row);
+  // The new lease begins now, and takes nothing of a longer one away.
+  const expiresAtMs = command.ttlMs === null ? null : Math.max(nowMs + command.ttlMs, row.expiresAtMs ?? 0);
   return apply(
-    [{ type: 'applyLimits' }],
+    sameLimits(row.limits, command.limits) ? [] : [{ type: 'applyLimits' }],
     { owner: { type: 'team', teamId: command.teamId }, policy: command.policy, limits: command.limits, ...arm(expiresAtMs, nowMs) },
     null,
-    { type: 'resource.claimed', data: { team_id: command.teamId, tier: command.policy.tier, expires_at: iso(expiresAtMs) } },
+    {
+      type: 'resource.claimed',
+      data: { team_id: command.teamId, tier: command.policy.tier, previous_tier: row.policy.tier, expires_at: iso(expiresAtMs) },
+    },
   );
+}
+
+function sameLimits(a: ResourceLimits, b: ResourceLimits): boolean {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof ResourceLimits>;
+  return [...names].every((name) => a[name] === b[name]);
 }
 
 function decideUpdate(command: Extract<Command, { type: 'update' }>): Decision {

@@ -10,6 +10,7 @@ import { type Decision, decide, type Effect, patched } from './commands';
 import { describeFailure, INACTIVE, type Refusal, refusalOf } from './failures';
 import { afterWarning, nextLadderStep } from './ladder';
 import type {
+  Command,
   CommandOutcome,
   DeleteRequest,
   ProcessedCommand,
@@ -269,6 +270,8 @@ export class ResourceEntity {
     if (!announced) return;
     this.queue.shift();
     this.remember(queued.commandId, outcome);
+    // What `change` left unshown while more was waiting, and what came after it was refused.
+    if (this.queue.length === 0) this.publish();
   }
 
   private async announceRefusal(queued: QueuedCommand, outcome: Refusal): Promise<boolean> {
@@ -291,10 +294,19 @@ export class ResourceEntity {
     } catch (error) {
       // The database will not have it, now or ever; the resource lives on without it.
       const failure = describeFailure(error);
-      if (failure.type !== 'internal_error') throw error;
-      log.error('a change cannot be stored', { event: decision.event.type });
-      return { ok: false, code: failure.type, message: failure.message, details: {} };
+      if (!isErrorCode(failure.type)) throw error;
+      if (failure.type === 'internal_error') log.error('a change cannot be stored', { event: decision.event.type });
+      const limited = decision.effects.some((effect) => effect.type === 'applyLimits');
+      if (queued.command.type === 'claim' && limited && !(await this.takeBackLimits())) return null;
+      return { ok: false, code: failure.type, message: failure.message, details: failure.details };
     }
+  }
+
+  /** A claim that its team has no slot for, or whose team is gone, leaves the backend as it was. False = to be decided again. */
+  private async takeBackLimits(): Promise<boolean> {
+    const moves = this.moves;
+    const refusal = await this.runEffect({ type: 'applyLimits' }, this.mustRow());
+    return refusal !== LATER && this.moves === moves;
   }
 
   /** Runs one effect to its end while warnings go on; a delete or the expiry interrupts it. */
@@ -476,8 +488,9 @@ export class ResourceEntity {
     patch: Partial<ResourceRow>,
     statusEvent: StatusEvent | null,
     event: ResourceEventDraft,
-    by?: { actor: ActorRef; requestId: string | null; commandId?: string },
+    by?: { actor: ActorRef; requestId: string | null; commandId?: string; command?: Command },
   ): Promise<boolean> {
+    const kindCount = by?.command?.type === 'claim' ? by.command.kindCount : undefined;
     const next = patched(this.mustRow(), patch, statusEvent);
     const creation = statusEvent === 'provisioned' || statusEvent === 'provision_failed' ? this.input.spec : undefined;
     const cause = by ?? creation ?? { actor: SYSTEM, requestId: this.input.spec.requestId };
@@ -489,6 +502,7 @@ export class ResourceEntity {
       requestId: cause.requestId,
       commandId: by?.commandId ?? null,
       atMs: Date.now(),
+      ...(kindCount === undefined ? {} : { kindCount }),
     });
     if (answer.outcome === 'superseded') {
       this.superseded = true;

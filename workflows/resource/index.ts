@@ -63,7 +63,7 @@ function setUpdateHandlers(entity: ResourceEntity): void {
   setCommand(
     entity,
     messages.claimUpdate,
-    ({ teamId, policy, limits, ttlMs }) => ({ type: 'claim', teamId, policy, limits, ttlMs }),
+    ({ teamId, policy, limits, ttlMs, kindCount }) => ({ type: 'claim', teamId, policy, limits, ttlMs, kindCount }),
     'Gives an anonymous resource to a team, with its plan',
   );
   setCommand(entity, messages.updateUpdate, ({ name, labels }) => ({ type: 'update', name, labels }), 'Changes name or labels');

@@ -44,7 +44,8 @@ export type Command =
   | { type: 'suspend'; reason: string }
   | { type: 'unsuspend' }
   | { type: 'rotate' }
-  | { type: 'claim'; teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null }
+  /** `kindCount`: how many of the kind the team may hold, -1 or absent = no limit. */
+  | { type: 'claim'; teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null; kindCount?: number }
   | { type: 'update'; name?: string; labels?: Record<string, string> }
   | { type: 'scale'; limits: ResourceLimits; policy?: PlanPolicy }
   | { type: 'storage'; bytes: number; action: QuotaAction };
@@ -108,7 +109,7 @@ export const unsuspendUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('unsus
 export const rotateUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('rotate');
 export const claimUpdate = defineUpdate<
   CommandAnswer,
-  [{ teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null } & CommandMeta]
+  [{ teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null; kindCount?: number } & CommandMeta]
 >('claim');
 export const updateUpdate = defineUpdate<CommandAnswer, [{ name?: string; labels?: Record<string, string> } & CommandMeta]>('update');
 export const scaleUpdate = defineUpdate<CommandAnswer, [{ limits: ResourceLimits; policy?: PlanPolicy } & CommandMeta]>('scale');

@@ -95,6 +95,7 @@ describe('the details', () => {
         ['', ''],
         ['---', '---'],
         ['status', 'active'],
+        ['owner', 'team t (pro)'],
         ['expires', new Date(NOW + 24 * HOUR).toISOString()],
         ['next', `warn 6h at ${new Date(NOW + 18 * HOUR).toISOString()}`],
         ['backend', 'postgres-tenants / lh_x'],
@@ -112,7 +113,7 @@ describe('the details', () => {
 
   it('stay a table whatever an error says', () => {
     const lines = detailsOf({}, 'a | b\nc').split('\n');
-    expect(lines).toHaveLength(7);
+    expect(lines).toHaveLength(8);
     expect(lines.at(-1)).toBe('| last error | a / b c |');
   });
 });

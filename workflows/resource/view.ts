@@ -49,6 +49,7 @@ export function currentDetails(row: ResourceRow, step: NextStep, lastError: stri
   const access = statusFromFacts(row);
   const rows: [string, string][] = [
     ['status', row.status === 'expired' ? `expired (was ${access})` : row.status],
+    ['owner', `${row.owner.type === 'team' ? `team ${row.owner.teamId}` : 'anonymous'} (${row.policy.tier})`],
     ['expires', iso(row.expiresAtMs) ?? 'never'],
     ['next', step.atMs === null ? step.label : `${step.label} at ${iso(step.atMs)}`],
     ['backend', `${row.backendName} / ${row.objectName}`],
