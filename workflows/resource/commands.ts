@@ -159,7 +159,7 @@ function decideClaim({ row, nowMs }: CommandContext, command: Extract<Command, {
     null,
     {
       type: 'resource.claimed',
-      data: { team_id: command.teamId, tier: command.policy.tier, previous_tier: row.policy.tier, expires_at: iso(expiresAtMs) },
+      data: { team_id: command.teamId, tier: command.policy.tier, expires_at: iso(expiresAtMs) },
     },
   );
 }
