@@ -82,7 +82,21 @@ export interface KindBackend extends Backend, BackendInventory {
   serverVersion(backendName: string): Promise<string>;
   /** Removes an object that no row knows. `onlyIf` is asked under the name's lock: false = leave it all as it is. */
   destroyOrphan(ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> }, options?: CallOptions): Promise<void>;
+  /**
+   * Makes an item of the warm pool: complete but for its credential, so that nobody can log in to it. Safe to repeat; leaves one that is
+   * claimed already as it is. Absent where nothing can be made ahead. It is unmade by `destroyOrphan`, and claimed by `claimWarm`.
+   */
+  createWarmItem?(item: WarmItem, options?: CallOptions): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface WarmItem {
+  backendName: string;
+  objectName: string;
+  /** What it is made from; it is handed out only for the same. */
+  template: string;
+  /** Asked under the name's lock: false = leave it all as it is. */
+  onlyIf?: () => Promise<boolean>;
 }
 
 /** Reads the fence for `provision`: is the row still pending, with this name and generation? */

@@ -58,6 +58,7 @@ program
   )
   .option('--rounds <count>', 'measured rounds; everything has its turn in each', rounds, 20)
   .option('--kinds <list>', 'only these', kinds, [...RESOURCE_KINDS])
+  .option('--cold', 'with nothing made ahead', false)
   .action(runKindsBench);
 program
   .command('density')

@@ -1,17 +1,23 @@
 // What a resource of each kind costs a caller, from the request to the first command that succeeds by the field's driver, beside the
 // backend alone and the bare workflow engine. Subjects take turns within each round, so that a busy machine is busy for all of them.
+import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+import { loadPlans } from '../shared/plans';
 import { RESOURCE_KINDS, type ResourceKind } from '../shared/resourcetype';
+import { packageRoot } from '../stack/paths';
 import { DRIVERS, type Granted } from './drivers';
 import { runTurn, type Summary, summarize, type Turn } from './load';
 import { type RawKind, rawKind } from './raw';
 import { Refused, type ResourceClient, resourceClient } from './resources';
 import { type BenchStack, productPlans, startBenchStack } from './stack';
-import { engineSubject, type Subject } from './subjects';
+import { engineSubject, type Subject, until } from './subjects';
 
 export interface KindsOptions {
   rounds: number;
   kinds: ResourceKind[];
+  /** With nothing made ahead. */
+  cold: boolean;
 }
 
 /** Beyond the backend and the engine, for all the rest. */
@@ -31,9 +37,13 @@ export async function runKindsBench(options: KindsOptions): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort(new Error('interrupted')));
   const stack = await startBenchStack({
     plans: productPlans(),
-    env: { LEASEHOLD_REQUESTS_PER_MINUTE: '1000000', LEASEHOLD_KINDS: [...new Set(['postgres', ...options.kinds])].join(',') },
+    env: {
+      LEASEHOLD_POOL_REFILL: options.cold ? 'off' : 'on',
+      LEASEHOLD_REQUESTS_PER_MINUTE: '1000000',
+      LEASEHOLD_KINDS: [...new Set(['postgres', ...options.kinds])].join(','),
+    },
   });
-  say('a stack of its own is ready, fsync on, no warm pool');
+  say(`a stack of its own is ready, fsync on, ${options.cold ? 'nothing made ahead' : 'warm pools full before each call'}`);
   try {
     await measure(stack, options, stopping.signal);
   } finally {
@@ -45,6 +55,7 @@ async function measure(stack: BenchStack, options: KindsOptions, signal: AbortSi
   const connection = await Connection.connect({ address: stack.temporalAddress });
   const engine = await engineSubject(stack, new Client({ connection, namespace: stack.namespace }), 'cold');
   const client = resourceClient(stack.apiUrl);
+  const platform = new pg.Pool({ connectionString: stack.platformUrl, max: 1 });
   const raws = new Map<ResourceKind, RawKind>();
   try {
     for (const kind of options.kinds) {
@@ -58,7 +69,7 @@ async function measure(stack: BenchStack, options: KindsOptions, signal: AbortSi
       signal.throwIfAborted();
       const warmUp = round === 0;
       for (const [kind, raw] of raws) {
-        const turn = await takeTurn({ client, engine, raw, kind });
+        const turn = await takeTurn({ client, engine, raw, kind, fullPools: () => fullPools(platform, options) });
         if (warmUp) continue;
         engineTurns.push(turn.engine);
         measured.get(kind)?.raw.push(turn.raw);
@@ -67,7 +78,7 @@ async function measure(stack: BenchStack, options: KindsOptions, signal: AbortSi
     }
     print(measured, engineTurns);
   } finally {
-    await Promise.allSettled([...[...raws.values()].map((raw) => raw.close()), engine.close(), connection.close()]);
+    await Promise.allSettled([...[...raws.values()].map((raw) => raw.close()), engine.close(), connection.close(), platform.end()]);
   }
 }
 
@@ -87,7 +98,26 @@ async function readiness(stack: BenchStack, client: ResourceClient, kind: Resour
   }
 }
 
+const POOLS_MS = 120_000;
+
+/** What was claimed is made anew in nobody's time: as in the life of a user who does not come at the very moment after another. */
+async function fullPools(platform: pg.Pool, { cold }: KindsOptions): Promise<void> {
+  if (cold) return;
+  const wanted = loadPlans(join(packageRoot(), 'plans.yaml')).pool;
+  await until(POOLS_MS, 'the warm pools are full', async () => {
+    const { rows } = await platform.query<{ kind: ResourceKind; missing: number }>(
+      `SELECT b.kind, ($2::int[])[array_position($1::text[], b.kind)] - count(p.object_name)::int AS missing
+         FROM backends b LEFT JOIN pool_items p ON p.backend_name = b.name AND p.state = 'ready'
+        WHERE b.ready AND b.kind = ANY ($1) GROUP BY b.name, b.kind`,
+      [Object.keys(wanted), Object.values(wanted).map((pool) => pool?.size ?? 0)],
+    );
+    return rows.every(({ missing }) => missing === 0);
+  });
+}
+
 interface TurnParts {
+  /** Waits until they are. */
+  fullPools: () => Promise<void>;
   client: ResourceClient;
   engine: Subject;
   raw: RawKind;
@@ -95,8 +125,9 @@ interface TurnParts {
 }
 
 /** One of each, right after one another; what was made is removed outside the measured time. */
-async function takeTurn({ client, engine, raw, kind }: TurnParts): Promise<{ raw: Turn; engine: Turn; create: Turn }> {
+async function takeTurn({ client, engine, raw, kind, fullPools }: TurnParts): Promise<{ raw: Turn; engine: Turn; create: Turn }> {
   const once = { clients: 1, calls: 1 };
+  await fullPools();
   const turns = { raw: await runTurn(raw.make, once), engine: await runTurn(engine.make, once) };
   let made: Granted | undefined;
   const create = await runTurn(async () => {

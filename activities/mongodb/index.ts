@@ -1,5 +1,6 @@
 // MongoDB: a process of its own (FerretDB) for each resource of a backend on a host, a database of its own on a server that is reached by url.
 import type { KindBackend } from '../backend';
+import { ProviderMisconfigured } from '../errors';
 
 export { createFerretdbBackend, createPostgresStorage, type FerretdbBackendConfig, storagePassword } from './ferretdb';
 export { createMongodBackend } from './mongod';
@@ -24,6 +25,11 @@ export function createMongodbBackend(options: {
     measureAll: (backendName) => roomOf(backendName).measureAll(backendName),
     prepareServer: (backendName) => roomOf(backendName).prepareServer(backendName),
     serverVersion: (backendName) => roomOf(backendName).serverVersion(backendName),
+    createWarmItem: async (item, call) => {
+      const { createWarmItem } = roomOf(item.backendName);
+      if (createWarmItem === undefined) throw new ProviderMisconfigured(`nothing is made ahead on ${item.backendName}`);
+      await createWarmItem(item, call);
+    },
     destroyOrphan: (ref, call) => roomOf(ref.backendName).destroyOrphan(ref, call),
     close: async () => {
       await Promise.all(rooms.map((room) => room.close()));

@@ -2,10 +2,9 @@
 import type pg from 'pg';
 import type { Keyring } from '../../shared/crypto';
 import type { Logger } from '../../shared/logctx';
-import type { ResourceKind } from '../../shared/resourcetype';
 import { createPrepareCredential } from './credentials';
 import { createNotifier } from './notify';
-import { createReserve } from './reserve';
+import { createReserve, type ReserveDependencies } from './reserve';
 import { createTransition } from './transition';
 import type { PlatformActivities } from './types';
 
@@ -17,8 +16,7 @@ export function createPlatformActivities(dependencies: {
   pool: pg.Pool;
   keyring: Keyring;
   installationId: string;
-  /** Which template the warm items of a kind must have been made from. */
-  poolTemplates: Partial<Record<ResourceKind, string>>;
+  poolTemplateOf: ReserveDependencies['poolTemplateOf'];
   logger?: Logger;
   /** Told of each warm item that was taken, so that the pool makes the next one. */
   onClaimed?: (backendName: string) => void;

@@ -19,7 +19,7 @@ class RememberingMaker implements PoolMaker {
     if (this.failing.has(objectName)) throw new Error('no luck');
     this.objects.add(objectName);
   }
-  async destroyWarmItem({ objectName }: { objectName: string }): Promise<void> {
+  async destroyOrphan({ objectName }: { objectName: string }): Promise<void> {
     this.objects.delete(objectName);
   }
   async serverVersion(): Promise<string> {
@@ -120,7 +120,7 @@ describe('the pool', () => {
     const { create: names } = await plan();
     const slow: PoolMaker = {
       serverVersion: async () => 'test',
-      destroyWarmItem: (item) => maker.destroyWarmItem(item),
+      destroyOrphan: (item) => maker.destroyOrphan(item),
       createWarmItem: async (item) => {
         await database.pool.query('DELETE FROM pool_items WHERE object_name = $1', [item.objectName]);
         await maker.createWarmItem(item);

@@ -3,18 +3,13 @@ import type { Client } from '@temporalio/client';
 import type { Pool, PoolClient } from 'pg';
 import { withTransaction } from '../../shared/db';
 import { poolWorkflowId, type RefillPoolInput, refillSignal } from '../../workflows/pool/messages';
+import type { KindBackend } from '../backend';
 import { withHeartbeat } from '../heartbeat';
 import { decideRefill, type PoolItem, type PoolPlan, type PoolSituation } from './pool-plan';
-import { type BackendObject, type Guarded, randomObjectName, type UpkeepLogger, type UpkeepMetrics } from './upkeep';
+import { type BackendObject, randomObjectName, type UpkeepLogger, type UpkeepMetrics } from './upkeep';
 
-/** What the pool needs of a backend. Each verb is safe to run twice, at once, and after a timeout that took effect. */
-export interface PoolMaker {
-  /** Makes an item that nobody can log in to; leaves one that is complete as it is, since it may be claimed already. */
-  createWarmItem(item: BackendObject & Guarded): Promise<void>;
-  /** Until nothing of that name is left; "absent" is success. */
-  destroyWarmItem(item: BackendObject & Guarded): Promise<void>;
-  serverVersion(backendName: string): Promise<string>;
-}
+/** What the pool needs of a backend. */
+export type PoolMaker = Required<Pick<KindBackend, 'createWarmItem'>> & Pick<KindBackend, 'destroyOrphan' | 'serverVersion'>;
 
 export interface PoolSettings {
   /** Items made or destroyed between two plans. Default 4. */
@@ -139,17 +134,20 @@ export interface PoolFillerDeps {
   logger: UpkeepLogger;
 }
 
-async function stateOf(pool: Pool, objectName: string): Promise<string | null> {
-  const { rows } = await pool.query<{ state: string }>('SELECT state FROM pool_items WHERE object_name = $1', [objectName]);
-  return rows[0]?.state ?? null;
+async function itemOf(pool: Pool, objectName: string): Promise<{ state: string; template: string } | null> {
+  const { rows } = await pool.query<{ state: string; template: string }>('SELECT state, template FROM pool_items WHERE object_name = $1', [
+    objectName,
+  ]);
+  return rows[0] ?? null;
 }
 
 /** True when this call made the item ready. */
 async function createItem(deps: PoolFillerDeps, item: BackendObject & { serverVersion: string }): Promise<boolean> {
   const { backendName, objectName, serverVersion } = item;
-  const stillWanted = async () => (await stateOf(deps.pool, objectName)) === 'creating';
-  if (!(await stillWanted())) return false;
-  await deps.poolMaker.createWarmItem({ backendName, objectName, onlyIf: stillWanted });
+  const stillWanted = async () => (await itemOf(deps.pool, objectName))?.state === 'creating';
+  const wanted = await itemOf(deps.pool, objectName);
+  if (wanted?.state !== 'creating') return false;
+  await deps.poolMaker.createWarmItem({ backendName, objectName, template: wanted.template, onlyIf: stillWanted });
   const { rowCount } = await deps.pool.query(
     `UPDATE pool_items SET state = 'ready', server_version = $2 WHERE object_name = $1 AND state = 'creating'`,
     [objectName, serverVersion],
@@ -159,13 +157,13 @@ async function createItem(deps: PoolFillerDeps, item: BackendObject & { serverVe
     return true;
   }
   // Made ready by another attempt, and perhaps claimed since: not ours any more. Without a row it is nobody's.
-  if ((await stateOf(deps.pool, objectName)) === null) await deps.poolMaker.destroyWarmItem({ backendName, objectName });
+  if ((await itemOf(deps.pool, objectName)) === null) await deps.poolMaker.destroyOrphan({ backendName, objectName });
   return false;
 }
 
 async function destroyItem(deps: PoolFillerDeps, item: BackendObject): Promise<boolean> {
-  if ((await stateOf(deps.pool, item.objectName)) !== 'destroying') return false;
-  await deps.poolMaker.destroyWarmItem({ backendName: item.backendName, objectName: item.objectName });
+  if ((await itemOf(deps.pool, item.objectName))?.state !== 'destroying') return false;
+  await deps.poolMaker.destroyOrphan({ backendName: item.backendName, objectName: item.objectName });
   const { rowCount } = await deps.pool.query(
     `WITH gone AS (DELETE FROM pool_items WHERE object_name = $1 AND state = 'destroying' RETURNING object_name, backend_name)
      INSERT INTO retired_names (object_name, backend_name) SELECT object_name, backend_name FROM gone

@@ -20,7 +20,7 @@ let notified: string[] = [];
 beforeAll(async () => {
   database = await createTestDatabase();
   const { pool, installationId } = database;
-  reserve = createReserve({ pool, keyring, installationId, poolTemplates: { postgres: 'template0' }, notify: (id) => notified.push(id) });
+  reserve = createReserve({ pool, keyring, installationId, poolTemplateOf: () => 'template0', notify: (id) => notified.push(id) });
 });
 afterAll(async () => {
   await database.drop();

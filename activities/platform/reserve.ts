@@ -6,7 +6,7 @@ import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTrans
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { resourceEvent, resourceEventId } from '../../shared/events';
 import { isTerminal } from '../../shared/resourcestatus';
-import type { ResourceKind } from '../../shared/resourcetype';
+import type { ResourceKind, ResourceSpec } from '../../shared/resourcetype';
 import { kindSlotsFull, lockKindSlots } from './kind-slots';
 import { type Candidate, choosePlacement, eligible } from './placement';
 import type { ReserveAnswer, ReserveRequest } from './types';
@@ -16,8 +16,8 @@ export interface ReserveDependencies {
   pool: pg.Pool;
   keyring: Keyring;
   installationId: string;
-  /** Which template the warm items of a kind must have been made from; none for a kind without a pool. */
-  poolTemplates: Partial<Record<ResourceKind, string>>;
+  /** Which template a warm item for this resource must have been made from; null = none fits. */
+  poolTemplateOf: (spec: Pick<ResourceSpec, 'kind' | 'limits' | 'options'>) => string | null;
   notify: (resourceId: string) => void;
 }
 
@@ -165,7 +165,7 @@ async function candidatesFor(client: pg.Pool | pg.PoolClient, kind: ResourceKind
 
 /** Null when nothing was inserted: the row is there already, or no backend has more than `headroom` free slots. */
 async function insertResource(
-  { keyring, installationId, poolTemplates }: ReserveDependencies,
+  { keyring, installationId, poolTemplateOf }: ReserveDependencies,
   client: pg.Pool | pg.PoolClient,
   request: ReserveRequest,
   headroom: number,
@@ -213,7 +213,7 @@ async function insertResource(
       spec.notifyWebhook,
       keyring.encrypt(generatePassword(), `credential:${spec.resourceId}:1`),
       randomObjectName(installationId),
-      poolTemplates[spec.kind] ?? null,
+      poolTemplateOf(spec),
       eventId,
       spec.actor.type,
       spec.actor.id,

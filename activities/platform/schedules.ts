@@ -122,8 +122,8 @@ export async function ensureSchedules(client: Client, settings: UpkeepSettings):
   const refill = settings.refillPools ?? true;
   await Promise.all([
     ...recurringOf(settings).map((recurring) => ensureSchedule(client, recurring, taskQueue)),
-    ...settings.backends.flatMap(({ name, kind, pool }) =>
-      pool === null ? [] : [ensurePool(client, { backendName: name, kind, ...pool, refill }, taskQueue)],
+    ...settings.backends.flatMap(({ name, kind, hostName, pool }) =>
+      pool === null ? [] : [ensurePool(client, { backendName: name, kind, hostName, ...pool, refill }, taskQueue)],
     ),
   ]);
 }

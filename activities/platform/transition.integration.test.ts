@@ -23,7 +23,7 @@ beforeAll(async () => {
     pool,
     keyring: Keyring.parse(TEST_KEYRING),
     installationId,
-    poolTemplates: { postgres: 'template0' },
+    poolTemplateOf: () => 'template0',
   });
 });
 afterAll(async () => {

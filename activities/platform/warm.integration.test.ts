@@ -22,7 +22,7 @@ beforeAll(async () => {
     pool,
     keyring: Keyring.parse(TEST_KEYRING),
     installationId,
-    poolTemplates: { postgres: 'template0' },
+    poolTemplateOf: () => 'template0',
   });
 });
 afterAll(() => database.drop());

@@ -25,7 +25,7 @@ function requestOf(row: ResourceRow): ProvisionRequest {
 export function createWarmReserve({ reserve, transition, claimWarm, onSlow }: WarmReserveDependencies): PlatformActivities['reserve'] {
   return async (request) => {
     const answer = await reserve(request);
-    if (answer.outcome !== 'created' || !answer.row.fromPool || answer.row.status !== 'pending') return answer;
+    if (answer.outcome !== 'created' || !answer.row.fromPool || answer.row.hostName || answer.row.status !== 'pending') return answer;
     try {
       await withinLimit((signal) => claimWarm(requestOf(answer.row), { signal }));
       const row = activeRow(answer.row);

@@ -4,11 +4,9 @@ import { assertOwnName, installationPrefix, objectNameOf } from '../names';
 import * as access from './access';
 import { toProviderError } from './errors';
 import * as lifecycle from './lifecycle';
-import type { PoolMaker } from './pool';
 import { type IsolationReport, probeIsolation } from './probe';
 import { PostgresServers, type ServerLogger } from './servers';
 import type { NameRef } from './session';
-import { TEMPLATE } from './statements';
 import { type VerifierRequest, Verifiers } from './verifiers';
 
 export interface PostgresDependencies {
@@ -28,8 +26,11 @@ export interface PostgresDependencies {
   inspectServer?: (query: (sql: string) => Promise<Record<string, unknown>[]>) => Promise<void>;
 }
 
+/** What warm items are made from. */
+export { TEMPLATE as POSTGRES_WARM_TEMPLATE } from './statements';
+
 export type PostgresBackend = KindBackend &
-  PoolMaker & {
+  Required<Pick<KindBackend, 'createWarmItem'>> & {
     /** For servers whose pg_hba.conf is not ours: tries, as a throw-away tenant, to come in elsewhere. */
     probeIsolation(backendName: string): Promise<IsolationReport>;
     /** The credential is stored and will be applied in a moment: begins what that takes. Best effort. */
@@ -67,13 +68,11 @@ export function createPostgresBackend(dependencies: PostgresDependencies): Postg
     list: (backendName) => list(servers, backendName, prefix),
     measureAll: (backendName) => measureAll(servers, backendName, prefix),
 
-    template: TEMPLATE,
     serverVersion: async (backendName) => {
       const [row] = await ask<{ version: string }>(servers, backendName, `SELECT current_setting('server_version') AS version`);
       return row?.version ?? 'unknown';
     },
     createWarmItem: verb(lifecycle.createWarmItem),
-    destroyWarmItem: verb(lifecycle.deprovision),
     destroyOrphan: verb(lifecycle.deprovision),
 
     prepareServer: async (backendName) => {

@@ -1,10 +1,9 @@
 // Making and unmaking: from nothing to a database that its tenant can use, and back until nothing of the name is left.
 import { scramSha256Verifier } from '../../shared/crypto';
-import type { CallOptions, CredentialReader, Fence, ProvisionRequest } from '../backend';
+import type { CallOptions, CredentialReader, Fence, ProvisionRequest, WarmItem } from '../backend';
 import { loginName, readOwnCredential } from '../names';
 import { Fenced, hasSqlState, toProviderError } from './errors';
 import { identifier, lockKey } from './names';
-import type { Guarded } from './pool';
 import type { PostgresServers } from './servers';
 import { CUT, INVALID_DATABASE, type LockedName, type NameRef, withNameLock } from './session';
 import * as sql from './statements';
@@ -95,13 +94,13 @@ export async function claimWarm(context: LifecycleContext, request: ProvisionReq
 }
 
 /** A warm item is complete but for login, password and limits. A complete one is left alone: it may be claimed already. */
-export async function createWarmItem(context: LifecycleContext, item: NameRef & Guarded, options: CallOptions = {}): Promise<void> {
+export async function createWarmItem(context: LifecycleContext, item: WarmItem, options: CallOptions = {}): Promise<void> {
   const serverVersion = await context.servers.prepare(item.backendName);
   await withNameLock(context.servers, item, { ...options, now: context.now }, async (name) => {
     if (item.onlyIf && !(await item.onlyIf())) return;
     if (name.state.database?.complete && name.state.database.connectionLimit !== INVALID_DATABASE) return;
     const login = { objectName: item.objectName, version: 1, verifier: null, canLogin: false, connections: -1, serverVersion };
-    await establish(context.servers, name, login);
+    await establish(context.servers, name, login, context.furnish?.({ objectName: item.objectName, options: {} }));
   });
 }
 
@@ -109,7 +108,11 @@ export async function createWarmItem(context: LifecycleContext, item: NameRef & 
  * Everything of the name, in an order that leaves no way back in. A CREATE DATABASE whose client died holds the name's lock on the
  * server until it is done, so it is waited for and then found.
  */
-export async function deprovision(context: LifecycleContext, ref: NameRef & Guarded, options: CallOptions = {}): Promise<void> {
+export async function deprovision(
+  context: LifecycleContext,
+  ref: NameRef & Pick<WarmItem, 'onlyIf'>,
+  options: CallOptions = {},
+): Promise<void> {
   await withNameLock(context.servers, ref, { ...options, now: context.now }, async (name) => {
     if (ref.onlyIf && !(await ref.onlyIf())) return;
     const lockOut = sql.lockOut(ref.objectName, name.state);

@@ -37,7 +37,7 @@ async function works(request: ProvisionRequest, version = 1): Promise<void> {
 describe('warm items', () => {
   test('nobody can log in until it is claimed; a claim may be repeated', async () => {
     const request = newRequest(1);
-    await harness.backend.createWarmItem(request);
+    await harness.backend.createWarmItem({ ...request, template: 'template0' });
     await expect(harness.open(request)).rejects.toThrow();
     await harness.backend.claimWarm(request);
     await harness.backend.claimWarm(request);
@@ -49,18 +49,21 @@ describe('warm items', () => {
 
   test('making it again does not take a claimed one back', async () => {
     const request = newRequest();
-    await Promise.all([harness.backend.createWarmItem(request), harness.backend.createWarmItem(request)]);
+    await Promise.all([
+      harness.backend.createWarmItem({ ...request, template: 'template0' }),
+      harness.backend.createWarmItem({ ...request, template: 'template0' }),
+    ]);
     await harness.backend.claimWarm(request);
-    await harness.backend.createWarmItem(request);
+    await harness.backend.createWarmItem({ ...request, template: 'template0' });
     await works(request);
   });
 
   test('what is made or destroyed only on a condition asks for it under the lock', async () => {
     const request = newRequest();
     const { backendName, objectName } = request;
-    await harness.backend.createWarmItem({ backendName, objectName, onlyIf: async () => false });
+    await harness.backend.createWarmItem({ backendName, objectName, template: 'template0', onlyIf: async () => false });
     expect(await harness.backend.list('test')).not.toContain(objectName);
-    await harness.backend.createWarmItem({ backendName, objectName, onlyIf: async () => true });
+    await harness.backend.createWarmItem({ backendName, objectName, template: 'template0', onlyIf: async () => true });
     let heldByUs = false;
     const onlyIf = async () => {
       const held = await harness.admin(
@@ -69,10 +72,10 @@ describe('warm items', () => {
       heldByUs = held.length > 0;
       return false;
     };
-    await harness.backend.destroyWarmItem({ backendName, objectName, onlyIf });
+    await harness.backend.destroyOrphan({ backendName, objectName, onlyIf });
     expect(heldByUs).toBe(true);
     expect(await harness.backend.list('test')).toContain(objectName);
-    await harness.backend.destroyWarmItem({ backendName, objectName, onlyIf: async () => true });
+    await harness.backend.destroyOrphan({ backendName, objectName, onlyIf: async () => true });
     expect(await harness.backend.list('test')).not.toContain(objectName);
   });
 
@@ -87,16 +90,16 @@ describe('warm items', () => {
 
   test('a claim with a later credential version is a full provision', async () => {
     const request = newRequest();
-    await harness.backend.createWarmItem(request);
+    await harness.backend.createWarmItem({ ...request, template: 'template0' });
     await harness.backend.claimWarm({ ...request, credentialVersion: 2 });
     await works(request, 2);
   });
 
   test('a claim waits for the name’s lock and finds nothing after a delete', async () => {
     const request = newRequest();
-    await harness.backend.createWarmItem(request);
+    await harness.backend.createWarmItem({ ...request, template: 'template0' });
     harness.setFence(request.objectName, false);
-    await harness.backend.destroyWarmItem(request);
+    await harness.backend.destroyOrphan(request);
     await expect(harness.backend.claimWarm(request)).rejects.toMatchObject({ name: 'Fenced' });
     expect(await harness.backend.list('test')).not.toContain(request.objectName);
   });

@@ -10,10 +10,12 @@ import type {
   ReadOnlyRequest,
   RetireRequest,
   RotateRequest,
+  WarmItem,
 } from '../backend';
 import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../errors';
 import type { ObjectFiles, ProcessHost } from '../host/types';
 import { loginName, readOwnCredential } from '../names';
+import { limitsOfTemplate } from '../templates';
 import {
   type Access,
   accessSchema,
@@ -61,6 +63,19 @@ export class OwnServer {
 
   constructor(options: OwnServerOptions) {
     this.#options = options;
+  }
+
+  /** Running, and nobody can log in. One that somebody can log in to is left alone. */
+  async prepare({ objectName, template }: Pick<WarmItem, 'objectName' | 'template'>, signal?: AbortSignal): Promise<void> {
+    const before = await this.#read(objectName);
+    if (before !== null && before.access.logins.length > 0) return;
+    const memoryMb = limitsOfTemplate(template).memoryMb ?? null;
+    const port = before?.port ?? (await this.#options.host.portFor(objectName));
+    const state = { port, memoryMb, access: NO_ACCESS };
+    await this.#write(objectName, state, async () => {
+      await this.#launch(objectName, state);
+      await this.#ready(objectName, port, signal);
+    });
   }
 
   async provision(request: ProvisionRequest, signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,14 @@
 // A server of its own for each resource: a process on this worker's host.
-import type { BackendRef, KindBackend, MeasuredObject, ProvisionRequest, ReadOnlyRequest, RetireRequest, RotateRequest } from '../backend';
+import type {
+  BackendRef,
+  KindBackend,
+  MeasuredObject,
+  ProvisionRequest,
+  ReadOnlyRequest,
+  RetireRequest,
+  RotateRequest,
+  WarmItem,
+} from '../backend';
 import { forEachLimited } from '../limited';
 import { Turns } from '../turns';
 import { lockedVerbs } from '../verbs';
@@ -26,6 +35,10 @@ export function createOwnServers(options: OwnServerOptions & { prefix: string })
     retireCredential: verb((request: RetireRequest) => own.retire(request)),
     setReadOnly: verb((request: ReadOnlyRequest) => own.setReadOnly(request)),
     applyLimits: verb((request: ProvisionRequest) => own.applyLimits(request)),
+    createWarmItem: verb(async (item: WarmItem, signal) => {
+      if (item.onlyIf && !(await item.onlyIf())) return;
+      await own.prepare(item, signal);
+    }),
     destroyOrphan: verb(async ({ objectName, onlyIf }: Parameters<KindBackend['destroyOrphan']>[0]) => {
       if (onlyIf && !(await onlyIf())) return;
       await own.remove(objectName);

@@ -1,13 +1,17 @@
 // Vector: a Postgres database with pgvector in it, on a server that has the extension.
-import type { KindBackend } from '../backend';
-import { createPostgresBackend, type PostgresBackend, type PostgresDependencies } from '../postgres';
+import type { ResourceOptions } from '../../shared/resourcetype';
+import { createPostgresBackend, POSTGRES_WARM_TEMPLATE, type PostgresBackend, type PostgresDependencies } from '../postgres';
 import { ProviderMisconfigured } from '../postgres/errors';
 import { identifier } from '../postgres/names';
 
 export type VectorDependencies = Omit<PostgresDependencies, 'furnish' | 'inspectServer'>;
 
-/** Postgres without what belongs to its warm pool: an example table is of the size that was asked for. */
-export type VectorBackend = KindBackend & Pick<PostgresBackend, 'probeIsolation'>;
+export type VectorBackend = PostgresBackend;
+
+/** Null for one with an example table: that is of the size that was asked for. */
+export function vectorWarmTemplate({ dimensions }: ResourceOptions): string | null {
+  return dimensions === undefined ? `${POSTGRES_WARM_TEMPLATE} with vector` : null;
+}
 
 /** The first with HNSW indexes. */
 const OLDEST_VERSION = [0, 5];
@@ -15,10 +19,7 @@ const MAX_DIMENSIONS = 16_000;
 const AVAILABLE = "SELECT default_version AS version FROM pg_available_extensions WHERE name = 'vector'";
 
 export function createVectorBackend(dependencies: VectorDependencies): VectorBackend {
-  const backend = createPostgresBackend({ ...dependencies, furnish, inspectServer: assertPgvector });
-  const { template, createWarmItem, destroyWarmItem, expectCredential, ...kind } = backend;
-  // Nothing is made ahead, so nothing can be claimed.
-  return { ...kind, claimWarm: kind.provision };
+  return createPostgresBackend({ ...dependencies, furnish, inspectServer: assertPgvector });
 }
 
 /** The platform makes the extension, since it is not one that tenants may create; table and index are the tenant's to change. */

@@ -93,6 +93,8 @@ const rate = z
   .refine(({ per }) => per % 1000 === 0, { path: ['per'], message: 'must be whole seconds' })
   .transform(({ limit, per }): RateLimit => ({ limit, windowSeconds: per / 1000 }));
 
+const poolSchema = z.strictObject({ size: count });
+
 const fileSchema = z.strictObject({
   minimum_ttl: positiveDurationMs,
   rates: z.strictObject(Object.fromEntries(RATE_NAMES.map((name) => [name, rate])) as Record<RateName, typeof rate>),
@@ -101,7 +103,10 @@ const fileSchema = z.strictObject({
     if (!Object.hasOwn(plans, ANONYMOUS)) context.addIssue({ code: 'custom', path: [ANONYMOUS], message: 'is missing' });
   }),
   pool: z.strictObject({
-    postgres: z.strictObject({ size: count, refill_interval: positiveDurationMs }),
+    postgres: poolSchema,
+    vector: poolSchema.optional(),
+    redis: poolSchema.optional(),
+    mongodb: poolSchema.optional(),
   }),
   quota: z
     .strictObject({
@@ -129,8 +134,8 @@ export interface RateLimit {
   windowSeconds: number;
 }
 export interface PoolSettings {
+  /** Items that shall be ready, on each backend. */
   size: number;
-  refillIntervalMs: number;
 }
 export interface QuotaSettings {
   readOnlyAtPercent: number;
@@ -218,7 +223,8 @@ function byKind(value: (kind: PlanKind) => number): Record<PlanKind, number> {
 export class Plans {
   /** The shortest life that may be asked for. */
   readonly minimumTtlMs: number;
-  readonly pool: { readonly postgres: PoolSettings };
+  /** What is made ahead, by kind; nothing of a kind that is not in it. */
+  readonly pool: Readonly<Partial<Record<PlanKind, PoolSettings>>>;
   readonly quota: QuotaSettings;
   readonly sweep: SweepSettings;
   readonly rates: Readonly<Record<RateName, RateLimit>>;
@@ -232,7 +238,7 @@ export class Plans {
     this.minimumTtlMs = file.minimum_ttl;
     this.rates = file.rates;
     this.idempotency = { keptMs: file.idempotency.kept };
-    this.pool = { postgres: { size: file.pool.postgres.size, refillIntervalMs: file.pool.postgres.refill_interval } };
+    this.pool = file.pool;
     this.quota = {
       readOnlyAtPercent: file.quota.read_only_at_percent,
       suspendAtPercent: file.quota.suspend_at_percent,

@@ -73,7 +73,7 @@ describe('plans.yaml', () => {
     expect(plans.all().map((plan) => plan.rank)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(plans.all().map((plan) => plan.priceMonthlyCents)).toEqual([0, 0, 900, 1900, 4900, 9900, 19900]);
     expect(plans.minimumTtlMs).toBe(10_000);
-    expect(plans.pool.postgres.size).toBe(8);
+    expect(plans.pool.postgres?.size).toBe(8);
     expect(plans.quota).toEqual({ readOnlyAtPercent: 100, suspendAtPercent: 120, liftBelowPercent: 90, measureIntervalMs: 60_000 });
     expect(plans.sweep).toEqual({ intervalMs: 300_000, orphanMinimumAgeMs: 600_000 });
   });

@@ -3,7 +3,10 @@ import type { BackendRef, CallOptions, KindBackend } from '../../activities/back
 import type { BackendConfig } from '../../shared/plans';
 import type { ResourceKind } from '../../shared/resourcetype';
 
-export function dispatching(parts: { configs: readonly BackendConfig[]; kinds: ReadonlyMap<ResourceKind, KindBackend> }): KindBackend {
+export function dispatching(parts: {
+  configs: readonly BackendConfig[];
+  kinds: ReadonlyMap<ResourceKind, KindBackend>;
+}): KindBackend & Required<Pick<KindBackend, 'createWarmItem'>> {
   const byKind = (kind: ResourceKind): KindBackend => {
     const backend = parts.kinds.get(kind);
     if (backend === undefined) throw new Error(`this host has no ${kind}`);
@@ -30,6 +33,11 @@ export function dispatching(parts: { configs: readonly BackendConfig[]; kinds: R
     applyLimits: verb((backend) => backend.applyLimits),
     list: async (backendName) => await byName(backendName).list(backendName),
     measureAll: async (backendName) => await byName(backendName).measureAll(backendName),
+    createWarmItem: async (item, options) => {
+      const { createWarmItem } = byName(item.backendName);
+      if (createWarmItem === undefined) throw new Error(`nothing is made ahead on ${item.backendName}`);
+      await createWarmItem(item, options);
+    },
     destroyOrphan: async (ref, options) => await byName(ref.backendName).destroyOrphan(ref, options),
     prepareServer: async (backendName) => await byName(backendName).prepareServer(backendName),
     serverVersion: async (backendName) => await byName(backendName).serverVersion(backendName),

@@ -5,6 +5,7 @@ import type { KindBackend } from '../../activities/backend';
 import { openProcessHost, type ProcessHost } from '../../activities/host';
 import { createKindActivities } from '../../activities/kind-activities';
 import { createHostPorts } from '../../activities/platform/host-ports';
+import { createPoolFiller } from '../../activities/platform/pool';
 import { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import type { BackendConfig, HostConfig } from '../../shared/plans';
 import { hostTaskQueue, type ResourceKind } from '../../shared/resourcetype';
@@ -72,13 +73,16 @@ function createHostWorker(
   parts: { host: HostConfig; configs: readonly BackendConfig[]; kinds: ReadonlyMap<ResourceKind, KindBackend> },
 ): Promise<Worker> {
   const backend = dispatching(parts);
+  const metrics = createUpkeepMetrics(process.registry);
+  const { pool, logger } = process;
   return Worker.create({
     ...process.workerOptions,
     taskQueue: hostTaskQueue(parts.host.name),
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
     activities: {
       ...createKindActivities(backend),
-      ...upkeepActivities(process, backend, createUpkeepMetrics(process.registry)),
+      ...createPoolFiller({ pool, poolMaker: backend, metrics, logger }),
+      ...upkeepActivities(process, backend, metrics),
     },
   });
 }

@@ -15,7 +15,8 @@ import { kindTaskQueue, LIFECYCLE_TASK_QUEUE, type ResourceKind } from '../../sh
 import type { LocalKindActivities } from '../../workflows/resource/steps';
 import { watchBackends } from './backends';
 import { readWorkerConfig, type WorkerConfig } from './config';
-import { createKinds, hasPool } from './kinds';
+import { createKinds, isPostgres } from './kinds';
+import { poolOf, poolTemplateOf } from './pools';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
 
 const WORKFLOW_BUNDLE = join(__dirname, '../../workflow-bundle.js');
@@ -39,7 +40,7 @@ export async function runWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSi
   ];
   const running = process.run(workers, options.stop);
   const watch = await watchBackends({ pool: process.pool, logger: process.logger, kinds, configs: shared });
-  await ensureSchedules(process.client, upkeepSettings(process, { kinds, refillPools: config.refillPools }));
+  await ensureSchedules(process.client, upkeepSettings(process, config.refillPools));
   process.logger.info('worker is ready', { namespace: config.temporalNamespace });
   options.onReady();
   try {
@@ -61,7 +62,7 @@ async function createLifecycleWorker(
     pool,
     keyring,
     installationId,
-    poolTemplates: poolTemplates(kinds),
+    poolTemplateOf,
     logger,
     onClaimed: createPoolWaker(() => client),
   });
@@ -75,7 +76,7 @@ async function createLifecycleWorker(
     reserve: async (request) => {
       const answer = await platform.reserve(request);
       const backend = answer.outcome === 'created' ? kinds.get(answer.row.kind) : undefined;
-      if (answer.outcome === 'created' && backend !== undefined && hasPool(backend)) backend.expectCredential(answer.row);
+      if (answer.outcome === 'created' && backend !== undefined && isPostgres(backend)) backend.expectCredential(answer.row);
       return answer;
     },
     transition: platform.transition,
@@ -109,28 +110,21 @@ function createKindWorker(
     maxConcurrentActivityTaskExecutions: ACTIVITIES_A_KIND,
     activities: {
       ...createKindActivities(backend),
-      ...(hasPool(backend) ? createPoolFiller({ pool, poolMaker: backend, metrics, logger }) : {}),
+      ...(isPostgres(backend) ? createPoolFiller({ pool, poolMaker: backend, metrics, logger }) : {}),
       ...upkeepActivities(process, backend, metrics),
     },
   });
 }
 
-function poolTemplates(kinds: Kinds): Partial<Record<ResourceKind, string>> {
-  return Object.fromEntries([...kinds].flatMap(([kind, backend]) => (hasPool(backend) ? [[kind, backend.template]] : [])));
-}
-
 /** Also for what runs on hosts: their own workers do it, the schedules are everybody's. */
-function upkeepSettings(
-  { plans, file }: WorkerProcess,
-  { kinds, refillPools }: { kinds: Kinds; refillPools: boolean },
-): Parameters<typeof ensureSchedules>[1] {
-  const templates = poolTemplates(kinds);
+function upkeepSettings({ plans, file }: WorkerProcess, refillPools: boolean): Parameters<typeof ensureSchedules>[1] {
   return {
-    backends: file.backends.map(({ name, kind, host }) => {
-      const template = templates[kind];
-      const target = kind === 'postgres' ? plans.pool.postgres.size : undefined;
-      return { name, kind, hostName: host, pool: template === undefined || target === undefined ? null : { template, target } };
-    }),
+    backends: file.backends.map((backend) => ({
+      name: backend.name,
+      kind: backend.kind,
+      hostName: backend.host,
+      pool: poolOf(backend, plans),
+    })),
     quota: plans.quota,
     sweepIntervalMs: plans.sweep.intervalMs,
     orphanMinimumAgeMs: plans.sweep.orphanMinimumAgeMs,

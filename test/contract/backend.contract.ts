@@ -1,6 +1,6 @@
 // What every kind's backend must do, whatever it is made of. A kind's test file brings a harness and calls `describeBackendContract`.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Backend, BackendInventory, ProvisionRequest } from '../../activities/backend';
+import type { Backend, BackendInventory, KindBackend, ProvisionRequest } from '../../activities/backend';
 
 /** What a new resource's row says, but for what the test names. */
 export function aRequest(
@@ -19,7 +19,7 @@ export interface TenantSession {
 
 export interface BackendHarness {
   /** Its installation is of its own, so that `list` shows what this suite made and nothing else. */
-  backend: Backend & BackendInventory;
+  backend: Backend & BackendInventory & Partial<Pick<KindBackend, 'createWarmItem' | 'destroyOrphan'>>;
   /** A new random name, limited to `connections` connections. */
   newRequest(connections?: number): ProvisionRequest;
   /** What the fence answers for a name; true until set. */
@@ -39,6 +39,8 @@ export interface ContractFeatures {
   readOnly?: boolean;
   /** An object that holds nothing measures more than 0 bytes. Default true. */
   emptyHasBytes?: boolean;
+  /** What the warm pool makes an item from that this request may claim. Absent where nothing is made ahead. */
+  warmTemplate?: (request: ProvisionRequest) => string | null;
   /** The harness can stop a maker in the middle of what its server does. Default false. */
   killedMakers?: boolean;
 }
@@ -67,6 +69,8 @@ export function describeBackendContract(name: string, start: () => Promise<Backe
     describe('making and unmaking', () => makingAndUnmaking(context, features));
     describe('access', () => access(context, features));
     describe('credentials', () => credentials(context));
+    const { warmTemplate } = features;
+    if (warmTemplate !== undefined) describe('warm items', () => warmItems(context, warmTemplate));
   });
 }
 
@@ -170,6 +174,50 @@ function makingAndUnmaking({ harness, made }: Context, { emptyHasBytes = true, k
   test('a name of another installation is not touched', async () => {
     const request = { ...harness().newRequest(), objectName: `lhzzzzzzzz_${'a'.repeat(24)}` };
     await expect(harness().backend.deprovision(request)).rejects.toMatchObject({ name: 'ProviderMisconfigured' });
+  });
+}
+
+function warmItems({ harness }: Context, warmTemplate: (request: ProvisionRequest) => string | null): void {
+  const warm = async (request: ProvisionRequest) => {
+    const { createWarmItem } = harness().backend;
+    const template = warmTemplate(request);
+    if (createWarmItem === undefined || template === null) throw new Error('nothing is made ahead: leave warmTemplate out');
+    await createWarmItem({ backendName: request.backendName, objectName: request.objectName, template });
+  };
+
+  test('nobody can log in before the claim; the claim opens it, and making it again changes nothing', async () => {
+    const request = harness().newRequest();
+    await Promise.all([warm(request), warm(request)]);
+    expect(await harness().backend.list('test')).toContain(request.objectName);
+    await expect(Promise.resolve().then(() => harness().open(request))).rejects.toThrow();
+    await Promise.all([harness().backend.claimWarm(request), harness().backend.claimWarm(request)]);
+    const session = await harness().open(request);
+    await session.write('kept');
+    await warm(request);
+    expect(await session.read()).toEqual(['kept']);
+    await session.close();
+    await harness().backend.deprovision(request);
+    expect(await harness().backend.list('test')).not.toContain(request.objectName);
+  });
+
+  test('a full provision completes an item as well, and one that was never made', async () => {
+    const [half, never] = [harness().newRequest(), harness().newRequest()];
+    await warm(half);
+    await harness().backend.provision(half);
+    await harness().backend.claimWarm(never);
+    for (const request of [half, never]) {
+      await (await harness().open(request)).close();
+      await harness().backend.deprovision(request);
+    }
+  });
+
+  test('an item that nobody claimed goes without a trace', async () => {
+    const request = harness().newRequest();
+    await warm(request);
+    const { destroyOrphan } = harness().backend;
+    if (destroyOrphan === undefined) throw new Error('the harness hides destroyOrphan');
+    await destroyOrphan({ backendName: request.backendName, objectName: request.objectName });
+    expect(await harness().backend.list('test')).not.toContain(request.objectName);
   });
 }
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { ProvisionRequest } from '../../activities/backend';
+import { sizedTemplate } from '../../activities/templates';
 import { tenantsAdminUrl } from '../harness/servers';
 import { describeBackendContract } from './backend.contract';
 import { mongodUrl, startMongodHarness } from './mongod-harness';
@@ -14,7 +16,9 @@ const isThere = ferretdbIsThere();
 
 if (isThere) {
   describeBackendContract('FerretDB on SQLite', () => startMongodbHarness(SQLITE));
-  describeBackendContract('FerretDB on Postgres', () => startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() }));
+  describeBackendContract('FerretDB on Postgres', () => startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() }), {
+    warmTemplate: ({ limits }: ProvisionRequest) => sizedTemplate('storageMb', limits),
+  });
 } else {
   test.skip('FerretDB keeps the backend contract (skipped: no server; npm start builds it where Go is)', () => undefined);
 }
@@ -52,6 +56,21 @@ if (mongodUrl() === undefined) {
       await client.close();
       await postgres.backend.deprovision(request);
     }
+  });
+
+  test('an item of the warm pool answers on its port, and lets nobody in', async () => {
+    const request = postgres.request({ storageMb: 5 });
+    const { backendName, objectName } = request;
+    await postgres.backend.createWarmItem?.({ backendName, objectName, template: sizedTemplate('storageMb', request.limits) ?? '' });
+    const port = await postgres.host.portFor(objectName);
+    const url = postgres.urlOf(request).replace('undefined', String(port));
+    const ping = async (given: string) => await postgres.client(request, { url: given }).db().collection('c').countDocuments();
+    await expect(ping(url)).rejects.toThrow(/uthentication/);
+    await expect(ping(`mongodb://127.0.0.1:${port}/${objectName}`)).rejects.toThrow(/uthentication/);
+    await postgres.backend.claimWarm(request);
+    expect(postgres.detailsOf(request.resourceId)).toMatchObject({ port, storage: 'sqlite' });
+    expect(await ping(url)).toBe(0);
+    await postgres.backend.deprovision(request);
   });
 
   test('a provision whose end was not heard of is once', async () => {

@@ -1,7 +1,7 @@
 // Vector keeps what Postgres keeps, and has pgvector in it.
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { ProvisionRequest } from '../../activities/backend';
-import { createVectorBackend, type VectorBackend } from '../../activities/vector';
+import { createVectorBackend, type VectorBackend, vectorWarmTemplate } from '../../activities/vector';
 import { describeBackendContract } from './backend.contract';
 import { type PostgresHarness, startDatabaseHarness } from './postgres-harness';
 
@@ -77,7 +77,7 @@ function vectorTests(): void {
 }
 
 if (process.env.LEASEHOLD_TEST_PGVECTOR) {
-  describeBackendContract('vector', start, { killedMakers: true });
+  describeBackendContract('vector', start, { killedMakers: true, warmTemplate: () => vectorWarmTemplate({}) });
   describe('vector', vectorTests);
 } else {
   test.skip('vector: skipped: no server that has pgvector', () => undefined);

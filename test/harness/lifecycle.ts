@@ -55,7 +55,7 @@ export async function createLifecycle(options: {
     pool: database.pool,
     keyring,
     installationId: database.installationId,
-    poolTemplates: { postgres: 'template0' },
+    poolTemplateOf: () => 'template0',
   });
   const all: Activities = { ...platform, ...bind(backend), claimWarmItem: (request) => backend.claimWarm(request) };
   const running = new Set<RunningWorkers>();

@@ -13,7 +13,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PoolFiller, PoolPlanner, RefillStep } from '../../activities/platform/pool';
-import { kindTaskQueue } from '../../shared/resourcetype';
+import { backendTaskQueue } from '../../shared/resourcetype';
 import { configurePoolSignal, type RefillPoolInput, refillSignal } from './messages';
 import { type Pace, pauseMs } from './pace';
 
@@ -26,9 +26,9 @@ const { planRefill } = proxyLocalActivities<PoolPlanner>({
   retry: { initialInterval: '100ms', maximumInterval: '2s' },
 });
 
-function fillerOf(kind: RefillPoolInput['kind']): PoolFiller {
+function fillerOf(settings: RefillPoolInput): PoolFiller {
   return proxyActivities<PoolFiller>({
-    taskQueue: kindTaskQueue(kind),
+    taskQueue: backendTaskQueue(settings),
     startToCloseTimeout: '5m',
     heartbeatTimeout: '10s',
     scheduleToCloseTimeout: '10m',
@@ -56,7 +56,7 @@ async function attempt<T>(settings: RefillPoolInput, work: Promise<T>): Promise<
 /** How many items changed. Making comes first, and neither waits for the other's fault to go away. */
 async function carryOut(settings: RefillPoolInput, step: RefillStep): Promise<number> {
   const { backendName } = settings;
-  const filler = fillerOf(settings.kind);
+  const filler = fillerOf(settings);
   let changed = 0;
   if (step.create.length > 0) {
     const answer = await attempt(settings, filler.createItems({ backendName, objectNames: step.create }));

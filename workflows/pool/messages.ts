@@ -12,6 +12,8 @@ export function poolWorkflowId(backendName: string): string {
 export interface RefillPoolInput {
   backendName: string;
   kind: ResourceKind;
+  /** The host that items are made on; null or absent = the kind's own worker makes them. */
+  hostName?: string | null;
   /** What items are made from; items of another template are destroyed. */
   template: string;
   /** Items that shall be ready to claim. */

@@ -3,10 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { Registry } from 'prom-client';
+import type { WarmItem } from '../../activities/backend';
 import { createPoolFiller, createPoolPlanner, createPoolWaker } from '../../activities/platform/pool';
 import { ensureSchedules, type UpkeepSettings } from '../../activities/platform/schedules';
 import { createUpkeepMetrics } from '../../activities/platform/upkeep';
-import { createPostgresBackend, type PostgresBackend } from '../../activities/postgres';
+import { createPostgresBackend, POSTGRES_WARM_TEMPLATE, type PostgresBackend } from '../../activities/postgres';
 import { kindTaskQueue, LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
 import { ensureNamespace } from '../../stack';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
@@ -42,7 +43,7 @@ describe('the warm pool', () => {
     const native = await NativeConnection.connect({ address: temporalAddress() });
     const poolMaker = {
       ...backend,
-      createWarmItem: async (item: { backendName: string; objectName: string }) => {
+      createWarmItem: async (item: WarmItem) => {
         if (serverDown) throw new Error('the server is down');
         await backend.createWarmItem(item);
       },
@@ -74,7 +75,7 @@ describe('the warm pool', () => {
     await client.workflow.getHandle(workflowId()).terminate();
     await stop();
     for (const objectName of await backend.list(database.backendName)) {
-      await backend.destroyWarmItem({ backendName: database.backendName, objectName });
+      await backend.destroyOrphan({ backendName: database.backendName, objectName });
     }
     await backend.close();
     await database.drop();
@@ -83,7 +84,7 @@ describe('the warm pool', () => {
   const workflowId = () => poolWorkflowId(database.backendName);
   const configure = (target: number, changes: Partial<UpkeepSettings> = {}) =>
     ensureSchedules(client, {
-      backends: [{ name: database.backendName, kind: 'postgres', pool: { template: backend.template, target } }],
+      backends: [{ name: database.backendName, kind: 'postgres', pool: { template: POSTGRES_WARM_TEMPLATE, target } }],
       quota: { readOnlyAtPercent: 100, suspendAtPercent: 120, liftBelowPercent: 90, measureIntervalMs: 3_600_000 },
       ...changes,
     });
@@ -116,7 +117,7 @@ describe('the warm pool', () => {
     const wake = createPoolWaker(() => client);
     for (let claims = 0; claims < 10; claims += 1) wake(database.backendName);
     await readyIs(3, 5_000);
-    for (const { object_name: objectName } of rows) await backend.destroyWarmItem({ backendName: database.backendName, objectName });
+    for (const { object_name: objectName } of rows) await backend.destroyOrphan({ backendName: database.backendName, objectName });
   });
 
   it('takes new settings while it runs', async () => {

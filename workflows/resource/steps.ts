@@ -116,7 +116,8 @@ export interface ProvisionStep {
 const backendObject: ProvisionStep = {
   async run(row) {
     const request = requestOf(row);
-    if (row.fromPool) {
+    // What is on a host only that host's worker can claim, and its provision finds the item as it is.
+    if (row.fromPool && !row.hostName) {
       try {
         return await localKind.claimWarmItem(request);
       } catch (error) {

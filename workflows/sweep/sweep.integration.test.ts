@@ -62,7 +62,7 @@ describe('the sweep', () => {
   afterAll(async () => {
     await stop();
     for (const objectName of await backend.list(database.backendName)) {
-      await backend.destroyWarmItem({ backendName: database.backendName, objectName });
+      await backend.destroyOrphan({ backendName: database.backendName, objectName });
     }
     await lifecycle.close();
     await backend.close();
@@ -78,7 +78,7 @@ describe('the sweep', () => {
   const listed = () => backend.list(database.backendName);
   async function leak(): Promise<string> {
     const objectName = randomObjectName(database.installationId);
-    await backend.createWarmItem({ backendName: database.backendName, objectName });
+    await backend.createWarmItem({ backendName: database.backendName, objectName, template: 'template0' });
     return objectName;
   }
 

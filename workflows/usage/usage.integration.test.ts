@@ -61,7 +61,7 @@ describe('the meter', () => {
   afterAll(async () => {
     await stop();
     for (const objectName of await backend.list(database.backendName)) {
-      await backend.destroyWarmItem({ backendName: database.backendName, objectName });
+      await backend.destroyOrphan({ backendName: database.backendName, objectName });
     }
     await lifecycle.close();
     await backend.close();

@@ -1,4 +1,6 @@
 // MongoDB by FerretDB: a process of its own for each resource, on a host. Its tenant can do everything inside it, and nothing outside.
+
+import type { ResourceLimits } from '../../../shared/resourcetype';
 import type {
   KindBackend,
   KindDependencies,
@@ -7,10 +9,12 @@ import type {
   ReadOnlyRequest,
   RetireRequest,
   RotateRequest,
+  WarmItem,
 } from '../../backend';
 import { Fenced, ObjectMissing } from '../../errors';
 import type { ProcessHost } from '../../host/types';
 import { installationPrefix } from '../../names';
+import { limitsOfTemplate } from '../../templates';
 import { lockedVerbs } from '../../verbs';
 import { prepareBinary } from './binary';
 import type { DocumentStorage } from './postgres-storage';
@@ -34,6 +38,9 @@ export interface FerretdbDependencies extends KindDependencies {
   configOf: (backendName: string) => FerretdbBackendConfig;
 }
 
+/** No credential is read for an item of the warm pool. */
+const UNCLAIMED = 'unclaimed';
+
 interface Call<Request> {
   request: Request;
   object: ProcessObject;
@@ -55,14 +62,18 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
       await run(state?.rebuilding ? { ...call, state: await resetUsers(parts, object, state, state.versions) } : call);
     };
 
+  const placeOf = async (
+    { backendName, objectName, resourceId }: { backendName: string; objectName: string; resourceId: string },
+    signal: AbortSignal,
+  ): Promise<Omit<Call<unknown>, 'request'>> => {
+    const config = configOf(backendName);
+    const { host, storage, binary } = config;
+    const parts = { host, storage, findBinary: () => prepareBinary(binary), readCredential: dependencies.readCredential };
+    return { config, parts, object: { resourceId, objectName, signal }, state: await readState(host, objectName) };
+  };
+
   const verb = <Request extends ProvisionRequest>(run: (call: Call<Request>) => Promise<void>) =>
-    locked(async (request: Request, signal) => {
-      const { backendName, objectName, resourceId } = request;
-      const config = configOf(backendName);
-      const { host, storage, binary } = config;
-      const parts = { host, storage, findBinary: () => prepareBinary(binary), readCredential: dependencies.readCredential };
-      await run({ request, config, parts, object: { resourceId, objectName, signal }, state: await readState(host, objectName) });
-    });
+    locked(async (request: Request, signal) => await run({ request, ...(await placeOf(request, signal)) }));
 
   const destroy = locked(
     async (ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> }, signal): Promise<void> => {
@@ -75,10 +86,19 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
     },
   );
 
+  const createWarmItem = locked(async (item: WarmItem, signal) => {
+    if (item.onlyIf && !(await item.onlyIf())) return;
+    const { backendName, objectName } = item;
+    const place = await placeOf({ backendName, objectName, resourceId: UNCLAIMED }, signal);
+    if (place.state !== null && place.state.versions.length > 0) return;
+    await begin(place, limitsOfTemplate(item.template));
+  });
+
   const provisionVerb = verb(healed((call: Call<ProvisionRequest>) => provision(dependencies, call)));
   return {
     provision: provisionVerb,
     claimWarm: provisionVerb,
+    createWarmItem,
     deprovision: destroy,
     destroyOrphan: destroy,
     cut: verb(cut),
@@ -109,29 +129,46 @@ export function createFerretdbBackend(dependencies: FerretdbDependencies): KindB
 
 async function provision({ fence, connections }: FerretdbDependencies, call: Call<ProvisionRequest>): Promise<void> {
   const { request, parts, object, config } = call;
-  const { host, storage } = config;
-  const { objectName, signal } = object;
+  const { host } = config;
+  const { objectName } = object;
   // After the lock: whoever held it before may have been the delete.
   if (!(await fence(request))) throw new Fenced(`${objectName} is not to be made any more`);
   const version = request.credentialVersion;
-  const engine = call.state?.engine ?? chooseEngine(request.limits, { sqliteMaxMb: config.sqliteMaxMb, hasPostgres: storage !== null });
+  let made: FerretdbState | null = null;
+  const { state, port } = await begin(call, request.limits, async (begun) => {
+    if (begun.state.versions.includes(version)) return;
+    made = { ...begun.state, versions: [version] };
+    await firstUser(parts, object, made, begun.port);
+  });
+  const details = { port, engine: 'ferretdb', storage: state.engine };
+  await Promise.all([made !== null && writeState(host, objectName, made), connections.record({ resourceId: request.resourceId, details })]);
+}
+
+interface Begun {
+  state: FerretdbState;
+  port: number;
+}
+
+/** Its process runs with these limits. `whileSyncing` may rely on that, but for a loss of power. */
+async function begin(
+  { state: known, config, parts, object }: Omit<Call<unknown>, 'request'>,
+  limits: ResourceLimits,
+  whileSyncing?: (begun: Begun) => Promise<void>,
+): Promise<Begun> {
+  const { host, storage, sqliteMaxMb } = config;
+  const { objectName, signal } = object;
+  const engine = known?.engine ?? chooseEngine(limits, { sqliteMaxMb, hasPostgres: storage !== null });
   // The folder comes first: by it an object that was left half made is found again.
   await host.directoryOf(objectName);
-  if (engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(request.limits) + 2, signal });
-  const before: Omit<FerretdbState, 'limits' | 'cut'> = call.state ?? { engine, versions: [], readOnly: false, rebuilding: false };
-  const state = { ...before, limits: request.limits, cut: false };
+  if (engine === 'postgres') await storage?.ensure(objectName, { connections: postgresConnections(limits) + 2, signal });
+  const before: Omit<FerretdbState, 'limits' | 'cut'> = known ?? { engine, versions: [], readOnly: false, rebuilding: false };
+  const state = { ...before, limits, cut: false };
   const port = await host.portFor(objectName);
-  let made = state;
   await writeState(host, objectName, state, async () => {
     await runPublic(parts, object, state);
-    if (!state.versions.includes(version)) made = { ...state, versions: [version] };
-    if (made !== state) await firstUser(parts, object, made, port);
+    await whileSyncing?.({ state, port });
   });
-  const details = { port, engine: 'ferretdb', storage: engine };
-  await Promise.all([
-    made !== state && writeState(host, objectName, made),
-    connections.record({ resourceId: request.resourceId, details }),
-  ]);
+  return { state, port };
 }
 
 async function firstUser(parts: ProcessParts, object: ProcessObject, state: FerretdbState, port: number): Promise<void> {

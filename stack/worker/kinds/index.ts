@@ -24,9 +24,9 @@ const KINDS: Readonly<Partial<Record<ResourceKind, CreateKind>>> = {
   webhook: createWebhookKind,
 };
 
-/** A kind with items made ahead, which postgres and its like have. */
-export function hasPool(backend: KindBackend): backend is PostgresBackend {
-  return 'createWarmItem' in backend;
+/** Postgres and its like, whose warm items are claimed in the lifecycle worker itself. */
+export function isPostgres(backend: KindBackend): backend is PostgresBackend {
+  return 'expectCredential' in backend;
 }
 
 /** One room for each kind that has a backend among `backends`. */
