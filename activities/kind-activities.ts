@@ -1,12 +1,22 @@
 // A backend's verbs as Temporal activities: a heartbeat while they run, cancellation passed on, errors mapped once.
-import type { Backend, CallOptions, KindBackend } from './backend';
+import { inSpan } from '../shared/telemetry';
+import type { Backend, BackendRef, CallOptions, KindBackend } from './backend';
 import { toApplicationFailure } from './errors';
 import { withHeartbeat } from './heartbeat';
 
-function activity<Request>(verb: (request: Request, options?: CallOptions) => Promise<void>): (request: Request) => Promise<void> {
+type Verb<Request> = (request: Request, options?: CallOptions) => Promise<void>;
+
+/** The span of one call on a backend: `postgres provision`. */
+export function backendCall<Request extends BackendRef>(name: keyof Backend, request: Request, call: () => Promise<void>): Promise<void> {
+  const { kind, backendName, resourceId } = request;
+  const attributes = { 'leasehold.kind': kind, 'leasehold.backend': backendName, 'leasehold.resource_id': resourceId };
+  return inSpan(`${kind} ${name}`, attributes, call);
+}
+
+function activity<Request extends BackendRef>(name: keyof Backend, verb: Verb<Request>): (request: Request) => Promise<void> {
   return async (request) => {
     try {
-      await withHeartbeat((signal) => verb(request, { signal }));
+      await backendCall(name, request, () => withHeartbeat((signal) => verb(request, { signal })));
     } catch (error) {
       throw toApplicationFailure(error);
     }
@@ -15,14 +25,14 @@ function activity<Request>(verb: (request: Request, options?: CallOptions) => Pr
 
 export function createKindActivities(backend: Pick<KindBackend, keyof Backend>) {
   return {
-    provision: activity(backend.provision),
-    claimWarm: activity(backend.claimWarm),
-    deprovision: activity(backend.deprovision),
-    cut: activity(backend.cut),
-    restore: activity(backend.restore),
-    rotate: activity(backend.rotate),
-    retireCredential: activity(backend.retireCredential),
-    setReadOnly: activity(backend.setReadOnly),
-    applyLimits: activity(backend.applyLimits),
+    provision: activity('provision', backend.provision),
+    claimWarm: activity('claimWarm', backend.claimWarm),
+    deprovision: activity('deprovision', backend.deprovision),
+    cut: activity('cut', backend.cut),
+    restore: activity('restore', backend.restore),
+    rotate: activity('rotate', backend.rotate),
+    retireCredential: activity('retireCredential', backend.retireCredential),
+    setReadOnly: activity('setReadOnly', backend.setReadOnly),
+    applyLimits: activity('applyLimits', backend.applyLimits),
   };
 }

@@ -1,6 +1,8 @@
 // The Express app: what every request goes through, and every route behind it.
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { withContext } from '../shared/logctx';
+import { startRequestSpan } from '../shared/telemetry';
+import { withUncaughtHandler } from '../shared/uncaught';
 import { resourceWorkflowId } from '../workflows/resource/messages';
 import { auditRevoked } from './audit';
 import { clientAddress } from './auth/address';
@@ -90,6 +92,8 @@ function openRequest(deps: ApiDeps): RequestHandler {
   return (request, response, next) => {
     const context = openContext(request.headers);
     (response.locals as Locals).context = context;
+    const span = startRequestSpan({ ...context, method: request.method });
+    if (span !== null) Object.assign(context, { traceparent: span.traceparent, userId: clientAddress(request).fingerprint });
     response.set(securityHeaders(context));
     response.once('close', () => {
       const seconds = Number(process.hrtime.bigint() - context.startedAt) / 1e9;
@@ -102,9 +106,19 @@ function openRequest(deps: ApiDeps): RequestHandler {
         ...(resourceId === undefined ? {} : { resource_id: resourceId, workflow_id: resourceWorkflowId(resourceId) }),
         ...{ method, route, status, duration_ms: Math.round(seconds * 1000), request_id: context.requestId },
       };
-      deps.logger.log(status >= 500 ? 'warn' : 'info', 'request', response.writableFinished ? line : { ...line, aborted: true });
+      const aborted = !response.writableFinished;
+      const log = () => deps.logger.log(status >= 500 ? 'warn' : 'info', 'request', aborted ? { ...line, aborted } : line);
+      if (span === null) return log();
+      span.run(log);
+      span.end({ method, route, status, aborted, requestId: context.requestId, userId: context.userId });
     });
-    withContext({ request_id: context.requestId, trace_id: context.traceparent.slice(3, 35) }, next);
+    const fields = {
+      request_id: context.requestId,
+      trace_id: context.traceparent.slice(3, 35),
+      span_id: context.traceparent.slice(36, 52),
+    };
+    const uncaught = (error: unknown) => answerError(deps)(error, request, response, next);
+    withContext(fields, () => withUncaughtHandler(uncaught, () => (span === null ? next() : span.run(next))));
   };
 }
 
@@ -179,6 +193,7 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
   const known = await callerOf(deps, route, request, context);
   // Who runs the installation is its operator where operators are asked for, and elsewhere one of their team.
   const caller = route.access === 'operator' ? asOperator(known) : known;
+  context.userId = caller.type === 'team' ? caller.teamId : caller.address.fingerprint;
   if (route.access === 'bearer' && caller.type === 'anonymous') throw unauthorized('missing_credentials');
   if (route.access === 'operator') authorizeScope(deps, { caller, context, action: 'admin.list', scope: { kind: 'global' } });
   if (route.rate !== undefined) await deps.rates.admitRoute(route.rate, caller);

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 import { Environment } from '../shared/config';
 import { assertUnprivileged } from '../shared/db';
 import { createLogger, type Logger } from '../shared/logctx';
+import { startTelemetry, type Telemetry } from '../shared/telemetry';
+import { guardProcess, startFailure } from '../shared/uncaught';
 import { createApp } from './app';
 import { ensureBootstrapKey } from './auth/bootstrap';
 import { type ApiConfig, ConfigError, loadConfig } from './config';
@@ -20,7 +22,7 @@ export async function runApi(env: NodeJS.ProcessEnv): Promise<void> {
   try {
     await start(env);
   } catch (error) {
-    process.stderr.write(`leasehold api: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(startFailure('leasehold api', error));
     process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
   }
 }
@@ -29,14 +31,17 @@ async function start(env: NodeJS.ProcessEnv): Promise<void> {
   const environment = new Environment(env);
   const config = loadConfig(environment);
   const logger = createLogger({ process: 'api', level: config.logLevel });
+  const telemetry = startTelemetry({ env, name: 'api', logger });
   const api = wireApi(config, environment, logger);
+  let end = (_why: string): void => process.exit(1);
+  guardProcess({ name: 'leasehold api', logger, registry: api.deps.metrics.registry, end: (why) => end(why) });
   await assertUnprivileged(api.pool).catch((error: unknown) => {
     throw isPrivilegeError(error) ? new ConfigError(error.message) : error;
   });
   if (config.bootstrap !== null) await ensureBootstrapKey(api.pool, config.bootstrap);
   const server = await listen(config, api);
   logger.info('api listens', { url: config.baseUrl });
-  const end = endOnce(server, api, logger);
+  end = endOnce({ server, api, telemetry, logger });
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
   // The supervisor is gone: nobody would ever stop us.
@@ -83,8 +88,11 @@ function refuseBroken(config: ApiConfig, error: NodeJS.ErrnoException, socket: S
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
+const ORDERS = new Set(['SIGTERM', 'SIGINT', 'disconnect']);
+
 /** Takes nothing new, ends streams, lets requests finish, and goes; after ten seconds it goes anyway. */
-function endOnce(server: Server, api: WiredApi, logger: Logger): (why: string) => void {
+function endOnce(parts: { server: Server; api: WiredApi; telemetry: Telemetry; logger: Logger }): (why: string) => void {
+  const { server, api, telemetry, logger } = parts;
   let ending = false;
   return (why) => {
     if (ending) return;
@@ -95,7 +103,7 @@ function endOnce(server: Server, api: WiredApi, logger: Logger): (why: string) =
     const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
     server.close(() => {
       clearInterval(idle);
-      void api.close().finally(() => process.exit(0));
+      void Promise.allSettled([api.close(), telemetry.shutdown()]).finally(() => process.exit(ORDERS.has(why) ? 0 : 1));
     });
   };
 }

@@ -12,6 +12,7 @@ import { type BackendsFile, environmentNames, loadBackends, watchPlans } from '.
 import { PolicyReader } from '../shared/policy';
 import { StoredRateCounter } from '../shared/ratelimit';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
+import { clientTracing } from '../shared/telemetry';
 import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
 import { Metrics } from './http/metrics';
@@ -85,7 +86,11 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   );
   const pool = createPool({ url: config.databaseUrl, max: config.databasePool, applicationName: SERVICE });
   const connection = openConnection(config.temporal.address);
-  const client = new Client({ connection, namespace: config.temporal.namespace, interceptors: { workflow: [contextInterceptor] } });
+  const client = new Client({
+    connection,
+    namespace: config.temporal.namespace,
+    interceptors: { workflow: [...clientTracing(), contextInterceptor] },
+  });
   const store = new PgResourceStore(pool);
   const feed = new PgChangeFeed({ url: config.databaseUrl, applicationName: `${SERVICE}-listen` });
   const inbox = openInboxStore(config, logger);

@@ -5,11 +5,15 @@ import type { IncomingHttpHeaders } from 'node:http';
 export interface RequestContext {
   requestId: string;
   traceparent: string;
+  /** The caller's span, where it sent one. */
+  parentSpanId: string | null;
   startedAt: bigint;
   /** The pattern that matched, never the path itself: a path may hold a token. */
   route: string;
   /** Set once it is known which resource the request is about. */
   resourceId?: string;
+  /** For the request's span: the caller's team, or an anonymous caller's network. */
+  userId?: string;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
@@ -19,11 +23,13 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 export function openContext(headers: IncomingHttpHeaders): RequestContext {
   const given = headers['x-request-id'];
   const parent = typeof headers.traceparent === 'string' ? TRACEPARENT.exec(headers.traceparent) : null;
-  const known = parent?.[1] && !/^0+$/.test(parent[1]) ? { traceId: parent[1], flags: parent[3] ?? '01' } : null;
+  const whole = parent?.[1] && !/^0+$/.test(parent[1]) && !/^0+$/.test(parent[2] ?? '');
+  const known = whole ? { traceId: parent[1] ?? '', spanId: parent[2] ?? '', flags: parent[3] ?? '01' } : null;
   const traceId = known?.traceId ?? randomBytes(16).toString('hex');
   return {
     requestId: typeof given === 'string' && REQUEST_ID.test(given) ? given : known ? randomBytes(16).toString('hex') : traceId,
     traceparent: `00-${traceId}-${randomBytes(8).toString('hex')}-${known?.flags ?? '01'}`,
+    parentSpanId: known?.spanId ?? null,
     startedAt: process.hrtime.bigint(),
     route: 'unmatched',
   };

@@ -3,6 +3,8 @@ import type { Server } from 'node:http';
 import { ConfigError } from '../../shared/config';
 import { InboxStore } from '../../shared/inbox';
 import { createLogger, type Logger } from '../../shared/logctx';
+import { startTelemetry, type Telemetry } from '../../shared/telemetry';
+import { guardProcess, startFailure } from '../../shared/uncaught';
 import { loadReceiverConfig } from './config';
 import { createReceiver } from './server';
 
@@ -16,7 +18,7 @@ export async function runReceiver(env: NodeJS.ProcessEnv): Promise<void> {
   try {
     await start(env);
   } catch (error) {
-    process.stderr.write(`leasehold receiver: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(startFailure('leasehold receiver', error));
     process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
   }
 }
@@ -24,6 +26,9 @@ export async function runReceiver(env: NodeJS.ProcessEnv): Promise<void> {
 async function start(env: NodeJS.ProcessEnv): Promise<void> {
   const config = loadReceiverConfig(env);
   const logger = createLogger({ process: 'receiver', level: config.logLevel });
+  const telemetry = startTelemetry({ env, name: 'receiver', logger });
+  let end = (_why: string): void => process.exit(1);
+  guardProcess({ name: 'leasehold receiver', logger, end: (why) => end(why) });
   // Nothing is connected to before it is needed: it starts before its database is made, and outlives its absence.
   const store = new InboxStore({
     url: config.inboxUrl,
@@ -38,7 +43,7 @@ async function start(env: NodeJS.ProcessEnv): Promise<void> {
     server.listen(config.port, config.host, resolve);
   });
   logger.info('receiver listens', { host: config.host, port: config.port });
-  const end = endOnce(server, store, logger);
+  end = endOnce({ server, store, telemetry, logger });
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
   // Not on `disconnect`, as our other processes do: senders are served on while nobody supervises; the next start takes our place.
@@ -47,7 +52,8 @@ async function start(env: NodeJS.ProcessEnv): Promise<void> {
 }
 
 /** Takes no new connection, lets requests finish, and goes; after ten seconds it goes anyway. */
-function endOnce(server: Server, store: InboxStore, logger: Logger): (why: string) => void {
+function endOnce(parts: { server: Server; store: InboxStore; telemetry: Telemetry; logger: Logger }): (why: string) => void {
+  const { server, store, telemetry, logger } = parts;
   let ending = false;
   return (why) => {
     if (ending) return;
@@ -57,7 +63,7 @@ function endOnce(server: Server, store: InboxStore, logger: Logger): (why: strin
     const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
     server.close(() => {
       clearInterval(idle);
-      void store.close().finally(() => process.exit(0));
+      void Promise.allSettled([store.close(), telemetry.shutdown()]).finally(() => process.exit(why.startsWith('SIG') ? 0 : 1));
     });
   };
 }

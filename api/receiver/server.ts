@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { InboxStore } from '../../shared/inbox';
 import type { Logger } from '../../shared/logctx';
+import { startRequestSpan } from '../../shared/telemetry';
+import { withUncaughtHandler } from '../../shared/uncaught';
 import { openContext, securityHeaders } from '../http/context';
 import { type Answering, refusalBody, sendJson, sendRefusal } from './answers';
 import { Receive } from './receive';
@@ -22,6 +24,8 @@ const TIMEOUTS = { headersMs: 10_000, requestMs: 30_000, checkEveryMs: 2_000 };
 const MAX_HEADER_BYTES = 16_384;
 const KEEP_ALIVE_MS = 5_000;
 const MAX_REQUESTS_PER_SOCKET = 1_000;
+/** The pattern: the path holds a token. */
+const ROUTE = '/webhook/receive/:token';
 const READY_FOR_MS = 2_000;
 
 export function createReceiver(options: ReceiverOptions): Server {
@@ -31,10 +35,7 @@ export function createReceiver(options: ReceiverOptions): Server {
   const receive = new Receive({ store, requestsPerMinute: options.requestsPerMinute });
   const isReady = readiness(store);
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const answering: Answering = { context: openContext(request.headers), urls, headers: {} };
-    response.on('error', () => undefined);
-    response.once('close', () => logger.debug('request', { route: '/webhook/receive/:token', status: response.statusCode }));
+  const answer = async (request: IncomingMessage, response: ServerResponse, answering: Answering): Promise<void> => {
     try {
       if (request.url === '/livez') return sendJson(response, answering, 200, { alive: true });
       if (request.url === '/readyz') {
@@ -47,6 +48,25 @@ export function createReceiver(options: ReceiverOptions): Server {
       sendRefusal(response, answering, { code: 'temporarily_unavailable', message: 'The request could not be stored. Send it again.' });
     }
   };
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const context = openContext(request.headers);
+    const answering: Answering = { context, urls, headers: {} };
+    const method = request.method ?? 'GET';
+    const span = startRequestSpan({ ...context, method });
+    response.on('error', () => undefined);
+    response.once('close', () => {
+      const status = response.statusCode;
+      logger.debug('request', { route: ROUTE, status, request_id: context.requestId, trace_id: context.traceparent.slice(3, 35) });
+      span?.end({ method, route: ROUTE, status, requestId: context.requestId, aborted: !response.writableFinished });
+    });
+    const uncaught = () => {
+      if (response.headersSent) response.destroy();
+      else sendRefusal(response, answering, { code: 'internal_error', message: 'Something went wrong here. Send it again.' });
+    };
+    const begin = () => void withUncaughtHandler(uncaught, () => answer(request, response, answering));
+    if (span === null) begin();
+    else span.run(begin);
+  };
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: timeouts.headersMs,
@@ -57,10 +77,9 @@ export function createReceiver(options: ReceiverOptions): Server {
   });
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
   server.maxConnections = options.maxConnections;
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => void handle(request, response);
-  server.on('request', onRequest);
+  server.on('request', handle);
   // Whoever asks first is told first: an unknown token's body is never sent.
-  server.on('checkContinue', onRequest);
+  server.on('checkContinue', handle);
   server.on('checkExpectation', (_request, response: ServerResponse) => {
     response.writeHead(417, { Connection: 'close' }).end();
   });

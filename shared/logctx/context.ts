@@ -8,6 +8,7 @@ export interface LogContext {
   workflow_id?: string;
   run_id?: string;
   trace_id?: string;
+  span_id?: string;
 }
 
 const storage = new AsyncLocalStorage<Readonly<LogContext>>();

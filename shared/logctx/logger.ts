@@ -1,4 +1,5 @@
 // The logger: winston underneath, with its handling of meta left out, since that merges errors into the message.
+import { isSpanContextValid, trace } from '@opentelemetry/api';
 import winston from 'winston';
 import { buildInfo } from '../buildinfo';
 import { sanitize } from '../sanitize';
@@ -36,6 +37,12 @@ function fieldsOf(meta: LogMeta | undefined): Record<string, unknown> {
   return Object.fromEntries(Object.entries(meta ?? {}).map(([key, value]) => [RESERVED.has(key) ? `${key}_` : key, value]));
 }
 
+/** The innermost span that is open, where this process traces: nearer than what the context was given at its beginning. */
+function activeSpan(): { trace_id?: string; span_id?: string } {
+  const active = trace.getActiveSpan()?.spanContext();
+  return active === undefined || !isSpanContextValid(active) ? {} : { trace_id: active.traceId, span_id: active.spanId };
+}
+
 /** A JSON line an event: `time, level, process, commit_id`, the context's fields, those of the call, `message`; all of it sanitized. */
 export function createLogger(options: CreateLoggerOptions): Logger {
   const base = { process: options.process, commit_id: buildInfo().commitId };
@@ -49,7 +56,16 @@ export function createLogger(options: CreateLoggerOptions): Logger {
   const make = (ownFields: Record<string, unknown>): Logger => {
     const log = (level: LogLevel, message: string, meta?: LogMeta) => {
       if (!output.isLevelEnabled(level)) return;
-      const line = { time: new Date().toISOString(), level, ...base, ...currentContext(), ...ownFields, ...fieldsOf(meta), message };
+      const line = {
+        time: new Date().toISOString(),
+        level,
+        ...base,
+        ...currentContext(),
+        ...activeSpan(),
+        ...ownFields,
+        ...fieldsOf(meta),
+        message,
+      };
       output.log({ level, message: JSON.stringify(sanitize(line)) });
     };
     return {

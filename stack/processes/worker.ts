@@ -1,22 +1,5 @@
 // The worker's entry point.
-import { processEnvironment } from '../../shared/config';
 import { runWorker } from '../worker';
+import { runWorkerProcess } from '../worker/entry';
 
-const EXIT_CONFIGURATION = 78;
-const stop = new AbortController();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-// Without its supervisor a worker would run on unseen.
-process.on('disconnect', () => stop.abort());
-
-let ready = false;
-const onReady = () => {
-  ready = true;
-  process.send?.('ready');
-};
-
-runWorker({ env: processEnvironment(), stop: stop.signal, onReady })
-  .then(() => process.exit(0))
-  .catch((error: unknown) => {
-    process.stderr.write(`worker: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(ready ? 1 : EXIT_CONFIGURATION);
-  });
+runWorkerProcess('worker', runWorker);

@@ -12,6 +12,7 @@ import { hostTaskQueue, type ResourceKind } from '../../shared/resourcetype';
 import { watchBackends } from './backends';
 import { readHostConfig } from './config';
 import { dispatching } from './dispatch';
+import type { WorkerRun } from './entry';
 import { createKinds } from './kinds';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
 
@@ -21,9 +22,9 @@ const ACTIVITIES_AT_ONCE = 16;
 type HostWorkerConfig = ReturnType<typeof readHostConfig>;
 
 /** Runs until `stop` is aborted; `onReady` is called once resources can be made. */
-export async function runHostWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSignal; onReady: () => void }): Promise<void> {
+export async function runHostWorker(options: WorkerRun): Promise<void> {
   const config = readHostConfig(options.env);
-  const process = await openWorkerProcess(config, `host-${config.name}`);
+  const process = await openWorkerProcess(config, { name: `host-${config.name}`, env: options.env, end: options.end });
   const host = process.file.hosts.find(({ name }) => name === config.name);
   if (host === undefined) throw new Error(`LEASEHOLD_HOST_NAME: ${config.name} is not among the hosts of backends.yaml`);
   const configs = process.file.backends.filter((backend) => backend.host === host.name);

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
-import type { KindBackend } from '../../activities/backend';
-import { createKindActivities } from '../../activities/kind-activities';
+import type { CallOptions, KindBackend, ProvisionRequest } from '../../activities/backend';
+import { backendCall, createKindActivities } from '../../activities/kind-activities';
 import { createPlatformActivities } from '../../activities/platform';
 import { createPoolFiller, createPoolPlanner, createPoolWaker } from '../../activities/platform/pool';
 import { ensureSchedules } from '../../activities/platform/schedules';
@@ -15,6 +15,7 @@ import { kindTaskQueue, LIFECYCLE_TASK_QUEUE, type ResourceKind } from '../../sh
 import type { LocalKindActivities } from '../../workflows/resource/steps';
 import { watchBackends } from './backends';
 import { readWorkerConfig, type WorkerConfig } from './config';
+import type { WorkerRun } from './entry';
 import { createKinds, isPostgres } from './kinds';
 import { poolOf, poolTemplateOf } from './pools';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
@@ -27,10 +28,10 @@ type Kinds = ReadonlyMap<ResourceKind, KindBackend>;
 type Metrics = ReturnType<typeof createUpkeepMetrics>;
 
 /** Runs until `stop` is aborted; `onReady` is called once resources can be made. */
-export async function runWorker(options: { env: NodeJS.ProcessEnv; stop: AbortSignal; onReady: () => void }): Promise<void> {
+export async function runWorker(options: WorkerRun): Promise<void> {
   const config = readWorkerConfig(options.env);
   if (!existsSync(WORKFLOW_BUNDLE)) throw new Error('the workflow bundle is missing: run npm run build');
-  const process = await openWorkerProcess(config, 'worker');
+  const process = await openWorkerProcess(config, { name: 'worker', env: options.env, end: options.end });
   const shared = process.file.backends.filter(({ host }) => host === null);
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
   const metrics = createUpkeepMetrics(process.registry);
@@ -71,7 +72,9 @@ async function createLifecycleWorker(
     if (backend === undefined) throw new Error(`this worker has no ${kind}`);
     return backend;
   };
-  const local: LocalKindActivities = { claimWarmItem: (request) => kindOf(request.kind).claimWarm(request) };
+  const claimWarm = (request: ProvisionRequest, callOptions?: CallOptions) =>
+    backendCall('claimWarm', request, () => kindOf(request.kind).claimWarm(request, callOptions));
+  const local: LocalKindActivities = { claimWarmItem: (request) => claimWarm(request) };
   const reserve = createWarmReserve({
     reserve: async (request) => {
       const answer = await platform.reserve(request);
@@ -80,7 +83,7 @@ async function createLifecycleWorker(
       return answer;
     },
     transition: platform.transition,
-    claimWarm: (request, callOptions) => kindOf(request.kind).claimWarm(request, callOptions),
+    claimWarm,
     onSlow: (error, { resourceId }) => logger.warn('a warm item was not claimed at once', { resource_id: resourceId, error }),
   });
   return await Worker.create({

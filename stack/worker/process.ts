@@ -19,11 +19,14 @@ import { Keyring } from '../../shared/crypto';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
 import { createLogger, type Logger, temporalLogger } from '../../shared/logctx';
 import { type BackendsFile, environmentNames, loadBackends, loadPlans, type Plans } from '../../shared/plans';
+import { activityTracing, clientTracing, startTelemetry } from '../../shared/telemetry';
+import { guardProcess } from '../../shared/uncaught';
 import { findFreePort } from '../ports';
 import { mirrorBackends } from './backends';
 import type { WorkerProcessConfig } from './config';
 import { activityContext } from './context';
 import { serveMetrics } from './metrics';
+import { tracingSinks } from './tracing';
 
 /** Above the 12 s that the supervisor waits, activities would be cut off; below 2 s, most would not end. */
 const SHUTDOWN_GRACE = '9s';
@@ -45,7 +48,7 @@ export interface WorkerProcess {
   /** What every Temporal worker of the process is created with. */
   workerOptions: Pick<
     WorkerOptions,
-    'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime' | 'stickyQueueScheduleToStartTimeout' | 'interceptors'
+    'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime' | 'stickyQueueScheduleToStartTimeout' | 'interceptors' | 'sinks'
   >;
   dependencies: KindDependencies;
   /** Runs the workers until `stop` is aborted. */
@@ -53,9 +56,18 @@ export interface WorkerProcess {
   close: () => Promise<void>;
 }
 
-/** @param name as it stands in logs and in the database's list of connections */
-export async function openWorkerProcess(config: WorkerProcessConfig, name: string): Promise<WorkerProcess> {
+/**
+ * @param name as it stands in logs and in the database's list of connections
+ * @param end stops the process in order, after an error that nobody caught
+ */
+export async function openWorkerProcess(
+  config: WorkerProcessConfig,
+  { name, env, end }: { name: string; env: NodeJS.ProcessEnv; end: () => void },
+): Promise<WorkerProcess> {
   const logger = createLogger({ process: name, level: config.logLevel });
+  const registry = new Registry();
+  guardProcess({ name, logger, registry, end });
+  const telemetry = startTelemetry({ env, name, logger });
   const sdkMetricsPort = await findFreePort();
   Runtime.install({
     logger: temporalLogger(logger),
@@ -84,7 +96,6 @@ export async function openWorkerProcess(config: WorkerProcessConfig, name: strin
   if (migrations.status === 'behind') throw new Error(`the platform database is at ${migrations.version}: run the migrations first`);
   await pool.query('INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING', [config.installationId]);
   await mirrorBackends(pool, file);
-  const registry = new Registry();
   const metrics = await serveMetrics({
     host: '127.0.0.1',
     port: config.metricsPort,
@@ -99,14 +110,15 @@ export async function openWorkerProcess(config: WorkerProcessConfig, name: strin
     keyring,
     plans,
     file,
-    client: new Client({ connection, namespace: config.temporalNamespace }),
+    client: new Client({ connection, namespace: config.temporalNamespace, interceptors: { workflow: clientTracing() } }),
     workerOptions: {
       connection: native,
       namespace: config.temporalNamespace,
       shutdownGraceTime: SHUTDOWN_GRACE,
       shutdownForceTime: SHUTDOWN_FORCE,
       stickyQueueScheduleToStartTimeout: '1s',
-      interceptors: { activity: [activityContext] },
+      interceptors: { activity: [...activityTracing(), activityContext] },
+      sinks: tracingSinks,
     },
     dependencies: {
       readCredential: createCredentialReader({ pool, keyring }),
@@ -120,7 +132,7 @@ export async function openWorkerProcess(config: WorkerProcessConfig, name: strin
     run: runUntil,
     async close() {
       metrics.close();
-      await Promise.all([native.close(), connection.close(), pool.end(), lockPool.end()]);
+      await Promise.all([native.close(), connection.close(), pool.end(), lockPool.end(), telemetry.shutdown()]);
     },
   };
 }

@@ -6,6 +6,7 @@ import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
 import { rungLabel } from '../../shared/plans/types';
 import { isLive, isTerminal, type StatusEvent } from '../../shared/resourcestatus';
 import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
+import { onBehalfOf, startIsDone } from '../context/calls';
 import { type Decision, decide, type Effect, patched } from './commands';
 import { describeFailure, INACTIVE, type Refusal, refusalOf } from './failures';
 import { afterWarning, nextLadderStep } from './ladder';
@@ -134,13 +135,14 @@ export class ResourceEntity {
     if (this.row === null && !(await this.reserveRow())) return 'closed';
     for (;;) {
       const row = this.mustRow();
+      if (row.status !== 'pending') startIsDone(this.ready?.ok === false ? this.ready.message : null);
       if (this.superseded || isTerminal(row.status)) return this.settle();
       if (isGoing(row) && workflowInfo().continueAsNewSuggested) {
         // Its rounds of retries have no end, a history has.
         await condition(allHandlersFinished);
         return 'continue';
       }
-      if (this.deleteRequest !== null || isGoing(row)) await this.remove();
+      if (this.deleteRequest !== null || isGoing(row)) await onBehalfOf(this.deleteRequest?.requestId ?? null, () => this.remove());
       else if (row.status === 'pending') await this.provisionRow();
       else if (this.movesOnNow()) {
         if (await this.drain()) return 'continue';
@@ -263,7 +265,7 @@ export class ResourceEntity {
       return;
     }
     const decision = this.decide(this.mustRow(), queued);
-    const outcome = await this.carryOut(decision, queued);
+    const outcome = await onBehalfOf(queued.requestId, () => this.carryOut(decision, queued));
     // Null: not done, and to be decided again, unless a lost attempt turns out to have done it.
     if (outcome === null || this.superseded) return;
     const announced = outcome.ok || !queued.bySignal || !isLive(this.mustRow().status) || (await this.announceRefusal(queued, outcome));
