@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Keyring } from '../../shared/crypto';
 import type { Logger } from '../../shared/logctx';
 import { createPrepareCredential } from './credentials';
+import type { TransitionMetrics } from './lifecycle-metrics';
 import { createNotifier } from './notify';
 import { createReserve, type ReserveDependencies } from './reserve';
 import { createTransition } from './transition';
@@ -20,6 +21,7 @@ export function createPlatformActivities(dependencies: {
   logger?: Logger;
   /** Told of each warm item that was taken, so that the pool makes the next one. */
   onClaimed?: (backendName: string) => void;
+  onWritten?: TransitionMetrics;
 }): PlatformActivities {
   const notify = createNotifier(dependencies.pool);
   const reserve = createReserve({ ...dependencies, notify });

@@ -9,6 +9,8 @@ import type { TransitionAnswer, TransitionRequest, WrittenEvent } from './types'
 export interface TransitionDependencies {
   pool: pg.Pool;
   notify: (resourceId: string) => void;
+  /** Told of each transition once: by the attempt that wrote it. */
+  onWritten?: (request: TransitionRequest) => void;
 }
 
 // Compared and set: only the run that owns the row, and only from the revision before. One statement, one transaction.
@@ -46,7 +48,11 @@ WITH updated AS (
 )
 SELECT count(*) AS changed FROM updated`;
 
-export function createTransition({ pool, notify }: TransitionDependencies): (request: TransitionRequest) => Promise<TransitionAnswer> {
+export function createTransition({
+  pool,
+  notify,
+  onWritten,
+}: TransitionDependencies): (request: TransitionRequest) => Promise<TransitionAnswer> {
   return async (request) => {
     const { row } = request;
     const { envelope, values } = statementOf(request);
@@ -57,6 +63,7 @@ export function createTransition({ pool, notify }: TransitionDependencies): (req
     const written = request.kindCount === undefined ? await write(pool) : await takeSlotAnd(pool, request, request.kindCount, write);
     if (!written) return await explainMismatch(pool, request, envelope.id);
     notify(row.resourceId);
+    onWritten?.(request);
     return { outcome: 'written' };
   };
 }

@@ -212,6 +212,16 @@ export class PgResourceStore implements ResourceStore {
     );
   }
 
+  lifecycleCounts(): Promise<{ kind: string; status: string; count: number; overdueSeconds: number }[]> {
+    return this.#rows(
+      'lifecycle_counts',
+      `SELECT kind, status, count(*)::int AS count,
+              greatest(0, coalesce(max(extract(epoch FROM now() - expires_at - (policy ->> 'graceMs')::float8 * interval '1 millisecond')), 0))::float8 AS "overdueSeconds"
+         FROM resources WHERE status NOT IN ('deleted', 'failed') GROUP BY kind, status`,
+      [],
+    );
+  }
+
   async usage(owner: Owner, kind: ResourceKind): Promise<{ ofKind: number; provisionsToday: number }> {
     const column = owner.type === 'team' ? 'team_id' : 'owner_fingerprint';
     const ownerId = owner.type === 'team' ? owner.teamId : owner.fingerprint;

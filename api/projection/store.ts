@@ -156,6 +156,8 @@ export interface ResourceStore {
   /** False when there is none of that name. */
   setDrained(change: { place: 'backend' | 'host'; name: string; drained: boolean }): Promise<boolean>;
   poolItems(): Promise<{ backend: string; state: string; count: number }[]>;
+  /** What is not gone, with how long the most overdue one should have been. */
+  lifecycleCounts(): Promise<{ kind: string; status: string; count: number; overdueSeconds: number }[]>;
   /** For `dry_run`: what `reserve` would count. */
   usage(owner: Owner, kind: ResourceKind): Promise<{ ofKind: number; provisionsToday: number }>;
   audit(entry: AuditEntry): Promise<void>;

@@ -171,6 +171,9 @@ export class FakeStore implements ResourceStore {
   async poolItems() {
     return [{ backend: 'postgres-tenants', state: 'ready', count: 3 }];
   }
+  async lifecycleCounts() {
+    return [{ kind: 'postgres', status: 'active', count: this.rows.length, overdueSeconds: 0 }];
+  }
   async usage() {
     return this.used;
   }

@@ -50,8 +50,12 @@ function cleanAttributes(attributes: Attributes): Attributes {
   return Object.fromEntries(Object.entries(clean).map(([key, value]) => [key, asAttribute(value)]));
 }
 
+function isScalar(value: unknown): value is string | number | boolean | undefined {
+  return value === undefined || ['string', 'number', 'boolean'].includes(typeof value);
+}
+
 function asAttribute(value: unknown): Attributes[string] {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === undefined) return value;
-  if (Array.isArray(value)) return value.map((element) => (typeof element === 'string' ? element : JSON.stringify(element)));
+  if (isScalar(value)) return value;
+  if (Array.isArray(value)) return value.every(isScalar) ? (value as Attributes[string]) : value.map((element) => JSON.stringify(element));
   return JSON.stringify(value);
 }

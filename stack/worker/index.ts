@@ -5,6 +5,7 @@ import { Worker } from '@temporalio/worker';
 import type { CallOptions, KindBackend, ProvisionRequest } from '../../activities/backend';
 import { backendCall, createKindActivities } from '../../activities/kind-activities';
 import { createPlatformActivities } from '../../activities/platform';
+import { createTransitionMetrics } from '../../activities/platform/lifecycle-metrics';
 import { createPoolFiller, createPoolPlanner, createPoolWaker } from '../../activities/platform/pool';
 import { ensureSchedules } from '../../activities/platform/schedules';
 import { createRowSweep } from '../../activities/platform/sweep';
@@ -66,6 +67,7 @@ async function createLifecycleWorker(
     poolTemplateOf,
     logger,
     onClaimed: createPoolWaker(() => client),
+    onWritten: createTransitionMetrics(process.registry),
   });
   const kindOf = (kind: ResourceKind): KindBackend => {
     const backend = kinds.get(kind);

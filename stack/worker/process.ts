@@ -19,7 +19,7 @@ import { Keyring } from '../../shared/crypto';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
 import { createLogger, type Logger, temporalLogger } from '../../shared/logctx';
 import { type BackendsFile, environmentNames, loadBackends, loadPlans, type Plans } from '../../shared/plans';
-import { activityTracing, clientTracing, startTelemetry } from '../../shared/telemetry';
+import { activityTracing, clientTracing, registerBuildInfo, startTelemetry } from '../../shared/telemetry';
 import { guardProcess } from '../../shared/uncaught';
 import { findFreePort } from '../ports';
 import { mirrorBackends } from './backends';
@@ -66,6 +66,7 @@ export async function openWorkerProcess(
 ): Promise<WorkerProcess> {
   const logger = createLogger({ process: name, level: config.logLevel });
   const registry = new Registry();
+  registerBuildInfo(registry, name);
   guardProcess({ name, logger, registry, end });
   const telemetry = startTelemetry({ env, name, logger });
   const sdkMetricsPort = await findFreePort();
