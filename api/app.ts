@@ -29,6 +29,7 @@ import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
 import { teamRoutes } from './routes/team';
 import { teamInvitationRoutes } from './routes/team-invitations';
+import { signInRoutes } from './routes/signin';
 import { webhookRoutes } from './routes/webhooks';
 import { parseWith } from './schemas/parse';
 
@@ -57,6 +58,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...adminRoutes(deps),
     ...adminUpkeepRoutes(deps),
     ...placementRoutes(deps),
+    ...signInRoutes(deps),
     ...opsRoutes(deps),
   ];
   return [...routes, ...docsRoutes(deps, routes)];
@@ -225,7 +227,7 @@ function bodyOf(route: Route, request: Request): unknown {
 async function callerOf(deps: ApiDeps, route: Route, request: Request, context: RequestContext): Promise<Caller> {
   const address = clientAddress(request);
   if (route.access === 'public') return { type: 'anonymous', address };
-  const { store, identity, apiKeys, jwt, settings, rates } = deps;
+  const { store, identity, apiKeys, jwt, oidc, settings, rates } = deps;
   const onRevoked = (caller: TeamCaller) => auditRevoked(deps, { caller, context });
   const { authorization } = request.headers;
   rates.refuseGuesser(address, [
@@ -234,7 +236,7 @@ async function callerOf(deps: ApiDeps, route: Route, request: Request, context: 
   ]);
   try {
     const caller = await authenticate(
-      { store, identity, apiKeys, jwt, onRevoked, operatorKey: settings.operatorKey },
+      { store, identity, apiKeys, jwt, oidc, onRevoked, operatorKey: settings.operatorKey },
       authorization,
       address,
     );

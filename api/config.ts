@@ -1,5 +1,6 @@
 // The api's configuration, read from the environment once, at start.
-import { type Environment, readConfig } from '../shared/config';
+import { ConfigError, type Environment, readConfig } from '../shared/config';
+import { type OidcIssuer, parseOidcIssuers } from './identity/oidc-config';
 
 export { ConfigError } from '../shared/config';
 
@@ -39,8 +40,17 @@ export function loadConfig(env: NodeJS.ProcessEnv | Environment) {
     inboxUrl: data.LEASEHOLD_INBOX_URL ?? null,
     redisUrl: data.LEASEHOLD_REDIS_URL === 'none' ? undefined : data.LEASEHOLD_REDIS_URL,
     egressCidrs: data.LEASEHOLD_EGRESS_CIDRS,
+    oidcIssuers: oidcIssuers(data.LEASEHOLD_OIDC_ISSUERS ?? ''),
     sessionTtlMs: data.LEASEHOLD_SESSION_HOURS * 3_600_000,
     loopbackExempt: data.LEASEHOLD_LOOPBACK_EXEMPT,
     requestsPerMinute: data.LEASEHOLD_REQUESTS_PER_MINUTE ?? null,
   };
+}
+
+function oidcIssuers(text: string): OidcIssuer[] {
+  try {
+    return parseOidcIssuers(text);
+  } catch (error) {
+    throw new ConfigError(`LEASEHOLD_OIDC_ISSUERS: ${error instanceof Error ? error.message : 'is not valid'}`);
+  }
 }

@@ -11,6 +11,7 @@ import type { Metrics } from './http/metrics';
 import type { RateGate } from './http/ratelimit';
 import type { Route } from './http/route';
 import type { ApiKeyStore } from './identity/apikeys';
+import type { OidcSignIn } from './identity/oidc-signin';
 import type { IdentityStore } from './identity/store';
 import type { TeamStore } from './identity/teams';
 import type { LifecyclePort } from './lifecycle/port';
@@ -45,6 +46,7 @@ export interface ApiDeps {
   apiKeys: ApiKeyStore;
   auditLog: AuditLog;
   leakReport: LeakReport;
+  oidc: OidcSignIn;
   lifecycle: LifecyclePort;
   feed: ChangeFeed;
   /** null = this api cannot read webhook inboxes. */

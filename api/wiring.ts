@@ -18,6 +18,9 @@ import type { ApiDeps } from './deps';
 import { Metrics } from './http/metrics';
 import { RateGate, rateFigures } from './http/ratelimit';
 import { PgApiKeyStore } from './identity/apikeys';
+import { OidcVerifier } from './identity/oidc';
+import { OidcSignIn } from './identity/oidc-signin';
+import { PgSignInStore } from './identity/oidc-store';
 import { PgIdentityStore } from './identity/store';
 import { PgTeamStore } from './identity/teams';
 import { contextInterceptor } from './lifecycle/context';
@@ -101,15 +104,18 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   readiness.register({ name: 'backends', critical: false, check: () => backendsReadiness(store) });
   const policies = new PolicyReader({ pool, onError: (error) => logger.warn('policies cannot be read; the last ones hold', { error }) });
   const counter = new StoredRateCounter({ pool, redisUrl: config.redisUrl, logger });
+  const identity = new PgIdentityStore(pool);
+  const signInStore = new PgSignInStore(pool, identity);
   const stopping = new AbortController();
   const deps: ApiDeps = {
     settings: config,
     store,
-    identity: new PgIdentityStore(pool),
+    identity,
     teams: new PgTeamStore(pool),
     apiKeys: new PgApiKeyStore(pool, logger),
     auditLog: new PgAuditLog(pool),
     leakReport: new PgLeakReport(pool),
+    oidc: new OidcSignIn({ verifier: new OidcVerifier(config.oidcIssuers), store: signInStore, identity, logger }),
     lifecycle: new TemporalLifecycle({ client, uiUrl: config.temporal.uiUrl }),
     feed,
     inbox,

@@ -3,6 +3,8 @@ import { KEY_SCOPES } from '../../shared/authz';
 import { constantTimeEquals, hashToken, type JwtSigner } from '../../shared/crypto';
 import { ApiError } from '../errors';
 import type { ApiKeyStore } from '../identity/apikeys';
+import { namedIssuer } from '../identity/oidc';
+import type { OidcSignIn } from '../identity/oidc-signin';
 import { SESSION_AUDIENCE } from '../identity/session';
 import type { IdentityStore } from '../identity/store';
 import type { ResourceStore } from '../projection/store';
@@ -15,6 +17,7 @@ export interface AuthenticatorDeps {
   jwt: JwtSigner;
   /** Told of a credential that was good once: its holder is somebody we know. */
   onRevoked(caller: TeamCaller): void;
+  oidc: Pick<OidcSignIn, 'caller'>;
   /** null = no operator key is configured, so nobody is one. */
   operatorKey: string | null;
 }
@@ -30,11 +33,11 @@ const MESSAGES: Readonly<Record<AuthFailure, string>> = {
   revoked_session: 'The credential was revoked. Make a new api key and repeat the request.',
 };
 
-export function unauthorized(failure: AuthFailure): ApiError {
-  return new ApiError({ code: 'unauthorized', message: MESSAGES[failure], errorCode: failure });
+export function unauthorized(failure: AuthFailure, message: string = MESSAGES[failure]): ApiError {
+  return new ApiError({ code: 'unauthorized', message, errorCode: failure });
 }
 
-const BEARER = /^Bearer +([\x21-\x7e]{1,4096})$/i;
+const BEARER = /^Bearer +([\x21-\x7e]{1,8192})$/i;
 const JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 export async function authenticate(deps: AuthenticatorDeps, authorization: string | undefined, address: ClientAddress): Promise<Caller> {
@@ -43,7 +46,10 @@ export async function authenticate(deps: AuthenticatorDeps, authorization: strin
   if (token === undefined) throw unauthorized('malformed_token');
   if (deps.operatorKey !== null && constantTimeEquals(token, deps.operatorKey)) return { type: 'operator', address };
   if (JWT.test(token)) {
-    return await bySession(deps, token, address);
+    // Before any key is tried: an issuer's token never meets our keys, nor ours an issuer's.
+    const issuer = namedIssuer(token);
+    if (issuer === undefined) throw unauthorized('malformed_token');
+    return issuer === null ? await bySession(deps, token, address) : await deps.oidc.caller(token, address);
   }
   const key = await deps.store.findApiKey(hashToken(token));
   if (key === null) throw unauthorized('invalid_claims');

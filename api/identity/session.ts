@@ -14,12 +14,12 @@ export interface SessionDeps {
 export async function issueSession(
   { jwt, identity, settings }: SessionDeps,
   { userId, teamId }: { userId: string; teamId: string },
-): Promise<{ token: string; expiresAtMs: number }> {
+): Promise<{ token: string; sessionId: string; expiresAtMs: number }> {
   const expiresAtMs = Date.now() + settings.sessionTtlMs;
   const { sessionId } = await identity.openSession({ userId, teamId, expiresAtMs });
   const token = await jwt.sign(
     { jti: sessionId, team_id: teamId },
     { audience: SESSION_AUDIENCE, subject: userId, expiresInSeconds: Math.floor(settings.sessionTtlMs / 1000) },
   );
-  return { token, expiresAtMs };
+  return { token, sessionId, expiresAtMs };
 }

@@ -14,6 +14,8 @@ import { createApp } from '../app';
 import type { ApiDeps, ApiSettings } from '../deps';
 import { Metrics } from '../http/metrics';
 import { RateGate } from '../http/ratelimit';
+import { OidcVerifier } from '../identity/oidc';
+import { OidcSignIn } from '../identity/oidc-signin';
 import type { LifecyclePort } from '../lifecycle/port';
 import { createSecretReader } from '../projection/secrets';
 import type { AuditEntry, IdempotencyRecord, ResourceEvent, ResourceStore, StoredCredential, StoredResource } from '../projection/store';
@@ -90,6 +92,15 @@ export const noIdentities: ApiDeps['identity'] = {
   openSession: () => Promise.reject(new Error('no identities here')),
   findSession: async () => null,
   revokeSession: async () => false,
+};
+
+const noSignIns: ConstructorParameters<typeof OidcSignIn>[0]['store'] = {
+  findPerson: async () => null,
+  signUp: () => Promise.reject(new Error('nobody signs in here')),
+  findServiceAccount: async () => null,
+  listServiceAccounts: async () => [],
+  createServiceAccount: async () => null,
+  revokeServiceAccount: async () => false,
 };
 
 /** Rows in memory, behind the same interface as the real ones. */
@@ -232,6 +243,7 @@ export function fakeApp(
   parts: {
     store?: FakeStore;
     identity?: ApiDeps['identity'];
+    oidc?: ApiDeps['oidc'];
     lifecycle?: LifecyclePort;
     feed?: ChangeFeed;
     inbox?: ApiDeps['inbox'];
@@ -271,6 +283,7 @@ export function fakeApp(
     store,
     identity: parts.identity ?? noIdentities,
     ...emptyTeams,
+    oidc: parts.oidc ?? new OidcSignIn({ verifier: new OidcVerifier([]), store: noSignIns, identity: noIdentities, logger }),
     lifecycle: parts.lifecycle ?? untouchableLifecycle(),
     feed: parts.feed ?? silentFeed,
     inbox: parts.inbox ?? null,

@@ -130,4 +130,9 @@ export const IDENTITY = variables({
     unit: 'hours',
     readBy: ['api'],
   },
+  LEASEHOLD_OIDC_ISSUERS: {
+    doc: 'issuers whose tokens are taken: `<issuer>|<audience>,...`, or a JSON array (signin.md)',
+    schema: text,
+    readBy: ['api'],
+  },
 });
