@@ -42,9 +42,9 @@ export class OidcSignIn {
     const known = await this.#deps.store.findPerson(identity);
     if (known === null && identity.email === null) return this.#machine(identity, address);
     const { userId } = known ?? (await this.#signUp(identity, address));
-    const { teamId, tier, role } = await this.#membership(userId, identity.team);
+    const { teamId, tier, role, platformOperator } = await this.#membership(userId, identity.team);
     const credential = { type: 'id_token', subject: identity.subject } as const;
-    return { type: 'team', address, teamId, tier, role, userId, scopes: KEY_SCOPES, credential };
+    return { type: 'team', address, teamId, tier, role, userId, platformOperator, scopes: KEY_SCOPES, credential };
   }
 
   /**

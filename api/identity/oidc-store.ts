@@ -107,14 +107,15 @@ export class PgSignInStore implements SignInStore {
     await client.query('INSERT INTO identities (issuer, subject, user_id) VALUES ($1, $2, $3)', [person.issuer, person.subject, userId]);
     await client.query(
       auditStatement({
-      ...trail,
-      action: existing === null ? 'user.create' : 'identity.link',
-      targetType: 'user',
-      targetId: userId,
-      teamId,
-      result: 'success',
-      data: { issuer: person.issuer, subject: person.subject, email_verified: person.emailVerified },
-    }));
+        ...trail,
+        action: existing === null ? 'user.create' : 'identity.link',
+        targetType: 'user',
+        targetId: userId,
+        teamId,
+        result: 'success',
+        data: { issuer: person.issuer, subject: person.subject, email_verified: person.emailVerified },
+      }),
+    );
     return { userId, how: existing === null ? 'created' : 'linked' };
   }
 

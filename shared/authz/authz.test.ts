@@ -35,6 +35,7 @@ const actors = {
   admin: person('admin'),
   member: person('member'),
   viewer: person('viewer'),
+  machine: { type: 'team', teamId: 't1', userId: null, role: 'member', scopes: ['read', 'write'], keyId: null },
   stranger: { type: 'team', teamId: 't3', userId: 'u3', role: 'owner', scopes: KEY_SCOPES, keyId: null },
   operator: { type: 'operator' },
   system: { type: 'system', name: 'sweep' },
@@ -97,11 +98,14 @@ allow([...CAN_READ, ...VIEWERS], READS, ['own resource']);
 allow([...CAN_READ, ...MEMBERS], CREDENTIALS, ['own resource']);
 allow([...CAN_WRITE, ...MEMBERS], WRITES, ['own resource']);
 allow([...KEYS, ...VIEWERS], ['account.read'], ['own team']);
-allow(VIEWERS, ['session.revoke', 'session.switch', 'member.leave', 'invitation.accept'], ['own team']);
-allow([...CAN_READ, ...ADMINS], ['invitation.list', 'api_key.list'], ['own team']);
-allow(['admin key', ...ADMINS], ['api_key.revoke', 'subscription.manage', 'audit.read'], ['own team']);
+allow(['machine'], ['resource.create', 'resource.claim', 'resource.list', 'team.read', 'member.list', 'subscription.read'], ['own team']);
+allow(['machine'], [...READS, ...CREDENTIALS, ...WRITES], ['own resource']);
+allow(['machine'], ['account.read'], ['own team']);
+allow(VIEWERS, ['cli.complete', 'session.revoke', 'session.switch', 'member.leave', 'invitation.accept'], ['own team']);
+allow([...CAN_READ, ...ADMINS], ['invitation.list', 'api_key.list', 'service_account.list'], ['own team']);
+allow(['admin key', ...ADMINS], ['api_key.revoke', 'service_account.revoke', 'subscription.manage', 'audit.read'], ['own team']);
 allow(['admin key', 'owner'], ['team.update'], ['own team']);
-allow(ADMINS, ['api_key.create', 'invitation.revoke'], ['own team']);
+allow(ADMINS, ['api_key.create', 'service_account.create', 'invitation.revoke'], ['own team']);
 allow(ADMINS, ['member.add', 'member.remove', 'invitation.create'], ['own viewer', 'own admin']);
 allow(['owner'], ['member.add', 'member.remove', 'invitation.create'], ['own owner', 'member made owner']);
 allow(['owner'], ['member.update'], ['own viewer', 'own admin', 'own owner', 'member made owner']);
@@ -144,6 +148,7 @@ describe('can', () => {
     ['system', 'resource.create', 'global', 'forbidden'],
     ['admin key', 'api_key.create', 'own team', 'person_only'],
     ['admin key', 'member.remove', 'own viewer', 'person_only'],
+    ['machine', 'cli.complete', 'own team', 'person_only'],
     ['admin key', 'api_key.create', 'other team', 'not_found'],
     ['viewer', 'resource.credentials', 'own resource', 'forbidden'],
     ['admin', 'member.remove', 'own owner', 'forbidden'],
@@ -222,5 +227,5 @@ describe('can', () => {
   });
 
   it('knows every actor of the table', () =>
-    expect([...ANONYMOUS, ...KEYS, ...VIEWERS, 'stranger', 'operator', 'system'].sort()).toEqual([...everyActor].sort()));
+    expect([...ANONYMOUS, ...KEYS, ...VIEWERS, 'machine', 'stranger', 'operator', 'system'].sort()).toEqual([...everyActor].sort()));
 });

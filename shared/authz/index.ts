@@ -14,7 +14,7 @@ import {
 
 export { ACTIONS, type Action, KEY_SCOPES, type KeyScope, TEAM_ROLES, type TeamRole } from './rules';
 
-/** Somebody of a team: a person (`keyId` null) or an API key, which has the role of the person who made it at most. */
+/** Somebody of a team: a person, an API key (`keyId`), which has the role of the person who made it at most, or a machine (neither). */
 export interface TeamActor {
   type: 'team';
   teamId: string;
@@ -82,7 +82,7 @@ function teamMay(actor: TeamActor, action: Action, scope: Scope): Decision {
   if (rule === undefined || scope.kind !== rule.on) return deny('forbidden');
   // Before role and scope are looked at, or the answer would tell that another team's thing exists.
   if (teamOf(scope) !== actor.teamId) return deny('not_found');
-  if (rule.personOnly && actor.keyId !== null) return deny('person_only');
+  if (rule.personOnly && (actor.keyId !== null || actor.userId === null)) return deny('person_only');
   if (!isAtLeast(actor.role, rule.role)) return deny('forbidden');
   // Nobody makes or unmakes an owner but an owner.
   if (scope.kind === 'member' && !scope.roles.every((role) => isAtLeast(actor.role, role))) return deny('forbidden');
