@@ -27,9 +27,9 @@ import { placementRoutes } from './routes/placement';
 import { presignRoutes } from './routes/presign';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
+import { signInRoutes } from './routes/signin';
 import { teamRoutes } from './routes/team';
 import { teamInvitationRoutes } from './routes/team-invitations';
-import { signInRoutes } from './routes/signin';
 import { webhookRoutes } from './routes/webhooks';
 import { parseWith } from './schemas/parse';
 
