@@ -88,12 +88,8 @@ export class OidcSignIn {
   async #membership(userId: string, teamId: string | null): Promise<Member> {
     const memberships = await this.#deps.identity.membershipsOf(userId);
     const chosen = teamId === null ? memberships[0] : memberships.find((membership) => membership.teamId === teamId.toLowerCase());
-    if (chosen === undefined) {
-      throw unauthorized(
-        'invalid_claims',
-        teamId === null ? 'You are in no team any more.' : 'The token is for a team that you are not in.',
-      );
-    }
+    if (memberships.length === 0) throw unauthorized('revoked_session', 'You are in no team any more. Ask for an invitation.');
+    if (chosen === undefined) throw unauthorized('invalid_claims', 'You are not in the team that this is for.');
     return chosen;
   }
 

@@ -107,9 +107,9 @@ describe('a person', () => {
     const idToken = await forged({ sub: 'leaver', email: 'leaver@example.com', email_verified: true });
     const { body } = await exchange(idToken);
     await world.database.pool.query('DELETE FROM memberships WHERE user_id = $1', [body.user_id]);
-    expect((await list(idToken)).body.error_code).toBe('invalid_claims');
-    expect((await exchange(idToken)).body.error_code).toBe('invalid_claims');
-    expect((await list(body.session_token)).body.error_code).toBe('invalid_claims');
+    expect((await list(idToken)).body.error_code).toBe('revoked_session');
+    expect((await exchange(idToken)).body.error_code).toBe('revoked_session');
+    expect((await list(body.session_token)).body.error_code).toBe('revoked_session');
   });
 
   test('acts for the team that they ask for, or the token names, if they are in it', async () => {
