@@ -67,7 +67,8 @@ async function readSituation(client: PoolClient, input: RefillPoolInput, giveUpA
   // One planner of a backend at a time, also when an attempt outlives its timeout.
   await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('pool/' || $1, 0))`, [input.backendName]);
   const { rows } = await client.query<PoolSituation['backend']>(
-    'SELECT ready, drained, server_version AS "serverVersion" FROM backends WHERE name = $1',
+    `SELECT b.ready, b.drained OR coalesce(h.drained, false) AS drained, b.server_version AS "serverVersion"
+       FROM backends b LEFT JOIN hosts h ON h.name = b.host_name WHERE b.name = $1`,
     [input.backendName],
   );
   return {
