@@ -1,5 +1,5 @@
 // The body of a provision's answer, from the row.
-import { claimHandle } from '../../shared/crypto';
+import { signClaim } from '../../shared/crypto';
 import { formatDuration } from '../../shared/plans';
 import { isInactive } from '../../shared/resourcestatus';
 import type { ApiDeps } from '../deps';
@@ -8,10 +8,6 @@ import { leaseLength, wireLimits } from '../projection/item';
 import type { ResourceWithCredential, StoredResource } from '../projection/store';
 import type { SpecDraft } from './spec';
 
-const CLAIM_SECONDS = 7 * 24 * 3600;
-/** Sign-in and sessions verify other audiences, so a claim handle opens nothing else. */
-export const CLAIM_AUDIENCE = 'leasehold:claim';
-
 export interface AnswerContext {
   deps: Pick<ApiDeps, 'secrets' | 'settings' | 'jwt'>;
   ignoredFields: string[];
@@ -19,10 +15,7 @@ export interface AnswerContext {
 }
 
 async function onboarding(row: StoredResource, token: string, { deps }: AnswerContext) {
-  const upgradeJwt = await deps.jwt.sign(
-    { fp: row.owner_fingerprint, tok: [claimHandle(token)], rt: [row.kind] },
-    { expiresInSeconds: CLAIM_SECONDS, audience: CLAIM_AUDIENCE },
-  );
+  const upgradeJwt = await signClaim(deps.jwt, { fingerprint: row.owner_fingerprint, token, kind: row.kind });
   const claimUrl = `${deps.settings.baseUrl}/start?t=${upgradeJwt}`;
   return {
     note: `It lives until ${row.expires_at?.toISOString() ?? 'you delete it'} and is then deleted with its data. Open claim_url to keep it.`,

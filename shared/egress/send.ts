@@ -22,6 +22,8 @@ export interface EgressRequest {
   headers: Readonly<Record<string, string>>;
   body?: Buffer;
   signal?: AbortSignal;
+  /** Default 3. With 0 the answer is the redirect itself. */
+  maxRedirects?: number;
 }
 
 export interface EgressAnswer {
@@ -49,7 +51,7 @@ export class EgressFailed extends Error {
 
 const DEFAULT_PORTS = [80, 443, 8080, 8443];
 const DEFAULT_TIMEOUT_MS = 10_000;
-const MAX_REDIRECTS = 3;
+const DEFAULT_MAX_REDIRECTS = 3;
 const LONGEST_URL = 2_048;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const METHOD = /^[A-Z]{1,20}$/;
@@ -88,10 +90,11 @@ export function createEgress(options: EgressOptions = {}): Egress {
       const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(request.signal ? [request.signal] : [])]);
       if (!METHOD.test(request.method) || REFUSED_METHODS.has(request.method)) throw new EgressRefused(`${request.method} is not re-sent`);
       let hop: Hop = { url: checkedUrl(request.url, ports), method: request.method, headers: request.headers, body: request.body };
+      const maxRedirects = request.maxRedirects ?? DEFAULT_MAX_REDIRECTS;
       for (let redirects = 0; ; redirects += 1) {
         const address = await within(addressOf(hop.url), signal);
         const answer = await exchange(hop, address, signal);
-        if (!REDIRECTS.has(answer.status) || answer.location === null) {
+        if (!REDIRECTS.has(answer.status) || answer.location === null || maxRedirects === 0) {
           return {
             status: answer.status,
             contentType: answer.contentType,
@@ -99,7 +102,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
             durationMs: Math.round(performance.now() - startedAt),
           };
         }
-        if (redirects === MAX_REDIRECTS) throw new EgressRefused(`more than ${MAX_REDIRECTS} redirects`);
+        if (redirects === maxRedirects) throw new EgressRefused(`more than ${maxRedirects} redirects`);
         hop = nextHop(hop, answer, ports);
       }
     },

@@ -18,6 +18,7 @@ import { watchBackends } from './backends';
 import { readWorkerConfig, type WorkerConfig } from './config';
 import type { WorkerRun } from './entry';
 import { createKinds, isPostgres } from './kinds';
+import { createNotificationPart } from './notification';
 import { poolOf, poolTemplateOf } from './pools';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
 
@@ -36,7 +37,9 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const shared = process.file.backends.filter(({ host }) => host === null);
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
   const metrics = createUpkeepMetrics(process.registry);
+  const notification = await createNotificationPart(process, options.env, WORKFLOW_BUNDLE);
   const workers = [
+    notification.worker,
     await createLifecycleWorker(process, { config, kinds, metrics }),
     ...(await Promise.all([...kinds].map(([kind, backend]) => createKindWorker(process, { kind, backend, metrics })))),
   ];
@@ -44,11 +47,13 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const watch = await watchBackends({ pool: process.pool, logger: process.logger, kinds, configs: shared });
   await ensureSchedules(process.client, upkeepSettings(process, config.refillPools));
   process.logger.info('worker is ready', { namespace: config.temporalNamespace });
+  notification.start();
   options.onReady();
   try {
     await running;
   } finally {
     watch.stop();
+    await notification.close();
     await Promise.all([...kinds.values()].map((backend) => backend.close()));
     await process.close();
   }
