@@ -22,12 +22,15 @@ import { auditRoutes } from './routes/audit';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
+import { notificationSettingsRoutes } from './routes/notification-settings';
 import { opsRoutes } from './routes/ops';
 import { placementRoutes } from './routes/placement';
 import { presignRoutes } from './routes/presign';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
 import { signInRoutes } from './routes/signin';
+import { subscriptionDeliveryRoutes } from './routes/subscription-deliveries';
+import { subscriptionRoutes } from './routes/subscriptions';
 import { teamRoutes } from './routes/team';
 import { teamInvitationRoutes } from './routes/team-invitations';
 import { webhookRoutes } from './routes/webhooks';
@@ -50,6 +53,9 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...presignRoutes(deps),
     ...eventRoutes(deps),
     ...webhookRoutes(deps),
+    ...subscriptionRoutes(deps),
+    ...subscriptionDeliveryRoutes(deps),
+    ...notificationSettingsRoutes(deps),
     ...accountRoutes(deps),
     ...apiKeyRoutes(deps),
     ...teamRoutes(deps),

@@ -15,6 +15,7 @@ import type { OidcSignIn } from './identity/oidc-signin';
 import type { IdentityStore } from './identity/store';
 import type { TeamStore } from './identity/teams';
 import type { LifecyclePort } from './lifecycle/port';
+import type { NotificationStore } from './notifications/store';
 import type { AuditLog } from './projection/auditlog';
 import type { LeakReport } from './projection/leaks';
 import type { SecretReader } from './projection/secrets';
@@ -54,6 +55,7 @@ export interface ApiDeps {
   /** Calls to addresses that tenants name. */
   egress: Egress;
   secrets: SecretReader;
+  notifications: NotificationStore;
   jwt: JwtSigner;
   plans: { current(): Plans };
   logger: Logger;

@@ -25,6 +25,7 @@ import { PgIdentityStore } from './identity/store';
 import { PgTeamStore } from './identity/teams';
 import { contextInterceptor } from './lifecycle/context';
 import { TemporalLifecycle } from './lifecycle/temporal';
+import { PgNotificationStore } from './notifications/store';
 import { PgAuditLog } from './projection/auditlog';
 import type { PublicAddress } from './projection/connections';
 import { PgLeakReport } from './projection/leaks';
@@ -126,6 +127,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
       baseUrl: config.baseUrl,
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),
+    notifications: new PgNotificationStore({ pool, keyring }),
     jwt,
     plans,
     logger,

@@ -27,7 +27,10 @@ export interface DeliverDependencies {
 const BUSY_MS = 1_000;
 
 /** A fifth more or less, so that what failed together is not tried together. */
-export function backoffMs(attempt: number, { firstBackoffMs, maximumBackoffMs }: Pick<DeliverDependencies, 'firstBackoffMs' | 'maximumBackoffMs'>): number {
+export function backoffMs(
+  attempt: number,
+  { firstBackoffMs, maximumBackoffMs }: Pick<DeliverDependencies, 'firstBackoffMs' | 'maximumBackoffMs'>,
+): number {
   const doubled = Math.min(maximumBackoffMs, firstBackoffMs * 2 ** Math.min(40, Math.max(0, attempt - 1)));
   return Math.round(doubled * (0.8 + Math.random() * 0.4));
 }
@@ -56,7 +59,11 @@ export function createDeliveryActivities(dependencies: DeliverDependencies): Del
   };
 }
 
-async function attempt(dependencies: DeliverDependencies, delivery: StoredDelivery, signal: AbortSignal): Promise<{ outcome: 'delivered' | 'dead' }> {
+async function attempt(
+  dependencies: DeliverDependencies,
+  delivery: StoredDelivery,
+  signal: AbortSignal,
+): Promise<{ outcome: 'delivered' | 'dead' }> {
   const { store, metrics, senders, logger, maximumAttempts } = dependencies;
   const { channel } = delivery;
   const number = await store.beginAttempt(delivery.id);
@@ -72,7 +79,13 @@ async function attempt(dependencies: DeliverDependencies, delivery: StoredDelive
   if (result.result !== 'failed' || number >= maximumAttempts) {
     await store.end(delivery, { state: 'dead', status, error });
     metrics.deadLettered.inc({ channel });
-    logger.warn('a notice was given up', { delivery_id: delivery.id, channel, event_id: delivery.event.id, attempts: number, cause: error });
+    logger.warn('a notice was given up', {
+      delivery_id: delivery.id,
+      channel,
+      event_id: delivery.event.id,
+      attempts: number,
+      cause: error,
+    });
     return { outcome: 'dead' };
   }
   await store.recordFailure(delivery.id, { status, error });

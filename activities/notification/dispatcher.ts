@@ -1,7 +1,12 @@
 // Starts one workflow for each delivery that waits. Any number of dispatchers may run: a row is taken by one, and starting twice starts once.
 import type { Client } from '@temporalio/client';
 import type pg from 'pg';
-import { DELIVERY_WORKFLOW_TYPE, type DeliverInput, deliveryWorkflowId, NOTIFICATION_TASK_QUEUE } from '../../workflows/notification/messages';
+import {
+  DELIVERY_WORKFLOW_TYPE,
+  type DeliverInput,
+  deliveryWorkflowId,
+  NOTIFICATION_TASK_QUEUE,
+} from '../../workflows/notification/messages';
 
 const BATCH = 50;
 /** Until then nobody else takes it: longer than starting takes. */

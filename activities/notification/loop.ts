@@ -78,7 +78,12 @@ async function cleanUp(pool: pg.Pool): Promise<void> {
 /** Connected again whenever the connection breaks, until it is told to stop. */
 async function listen(databaseUrl: string, onChange: () => void, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const client = new pg.Client({ connectionString: databaseUrl, application_name: 'leasehold-notification', connectionTimeoutMillis: 5_000, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: databaseUrl,
+      application_name: 'leasehold-notification',
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    });
     client.on('notification', onChange);
     const lost = new Promise<void>((resolve) => {
       client.once('error', () => resolve());

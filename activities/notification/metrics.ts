@@ -1,6 +1,7 @@
 // The numbers of the notices.
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
 import type pg from 'pg';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Channel } from '../../shared/notification';
 
 export interface NotificationMetrics {

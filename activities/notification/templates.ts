@@ -65,7 +65,10 @@ function contentOf({ kind, name, env, event, extendUrl, claimUrl, resourceUrl }:
     case 'expiring':
       return {
         subject: `${what} expires in ${event.timeLeft}`,
-        lines: [`Your ${what} (${env}) expires in ${event.timeLeft}, at ${readableTime(event.expiresAt)}.`, 'Nothing happens to it before then.'],
+        lines: [
+          `Your ${what} (${env}) expires in ${event.timeLeft}, at ${readableTime(event.expiresAt)}.`,
+          'Nothing happens to it before then.',
+        ],
         links: [...keep, look],
       };
     case 'expired':

@@ -1,7 +1,8 @@
 // One call to one receiver: signed, bounded, to public addresses only.
+
+import type { Keyring } from '../../shared/crypto';
 import { type Egress, EgressFailed, EgressRefused } from '../../shared/egress';
 import { resourceEventEnvelope } from '../../shared/events';
-import type { Keyring } from '../../shared/crypto';
 import {
   newWebhookSecret,
   openWebhookSecret,
@@ -25,7 +26,11 @@ export interface WebhookSender {
 
 const GONE = 410;
 
-export async function sendWebhook({ egress, keyring, store }: WebhookSender, delivery: StoredDelivery, signal: AbortSignal): Promise<SendResult> {
+export async function sendWebhook(
+  { egress, keyring, store }: WebhookSender,
+  delivery: StoredDelivery,
+  signal: AbortSignal,
+): Promise<SendResult> {
   const { url, event } = delivery;
   if (url === null) return { result: 'refused', status: null, error: 'the receiver is disabled' };
   const body = JSON.stringify(envelopeOf(delivery));
@@ -75,7 +80,5 @@ async function secretsOf(store: DeliveryStore, keyring: Keyring, delivery: Store
   const { subscriptionId, resource, secretEncrypted, previousSecretEncrypted } = delivery;
   const owner = subscriptionId === null ? resourceSecretOwner(resource.id) : subscriptionSecretOwner(subscriptionId);
   const current = secretEncrypted ?? (await store.ensureResourceSecret(resource.id, sealWebhookSecret(keyring, newWebhookSecret(), owner)));
-  return [current, previousSecretEncrypted]
-    .filter((sealed) => sealed !== null)
-    .map((sealed) => openWebhookSecret(keyring, sealed, owner));
+  return [current, previousSecretEncrypted].filter((sealed) => sealed !== null).map((sealed) => openWebhookSecret(keyring, sealed, owner));
 }

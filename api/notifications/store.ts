@@ -66,8 +66,16 @@ export interface NotificationStore {
   listSubscriptions(teamId: string): Promise<Subscription[]>;
   findSubscription(teamId: string, id: string): Promise<Subscription | null>;
   /** Null when the team has `maximum` already. */
-  createSubscription(teamId: string, fields: SubscriptionFields, maximum: number): Promise<{ subscription: Subscription; secret: string } | null>;
-  updateSubscription(teamId: string, id: string, changes: Partial<SubscriptionFields> & { enabled?: boolean }): Promise<Subscription | null>;
+  createSubscription(
+    teamId: string,
+    fields: SubscriptionFields,
+    maximum: number,
+  ): Promise<{ subscription: Subscription; secret: string } | null>;
+  updateSubscription(
+    teamId: string,
+    id: string,
+    changes: Partial<SubscriptionFields> & { enabled?: boolean },
+  ): Promise<Subscription | null>;
   removeSubscription(teamId: string, id: string): Promise<boolean>;
   rotateSubscriptionSecret(teamId: string, id: string, overlapMs: number): Promise<string | null>;
 
@@ -137,10 +145,10 @@ export class PgNotificationStore implements NotificationStore {
   }
 
   async findSubscription(teamId: string, id: string): Promise<Subscription | null> {
-    const { rows } = await this.#pool.query<Subscription>(`SELECT ${SUBSCRIPTION} FROM webhook_subscriptions WHERE team_id = $1 AND id = $2`, [
-      teamId,
-      id,
-    ]);
+    const { rows } = await this.#pool.query<Subscription>(
+      `SELECT ${SUBSCRIPTION} FROM webhook_subscriptions WHERE team_id = $1 AND id = $2`,
+      [teamId, id],
+    );
     return rows[0] ?? null;
   }
 
@@ -154,7 +162,15 @@ export class PgNotificationStore implements NotificationStore {
         `INSERT INTO webhook_subscriptions (id, team_id, url, events, kinds, secret_encrypted)
          SELECT $1, $2::uuid, $3, $4, $5, $6 WHERE (SELECT count(*) FROM webhook_subscriptions WHERE team_id = $2::uuid) < $7
          RETURNING ${SUBSCRIPTION}`,
-        [id, teamId, fields.url, fields.events, fields.kinds, sealWebhookSecret(this.#keyring, secret, subscriptionSecretOwner(id)), maximum],
+        [
+          id,
+          teamId,
+          fields.url,
+          fields.events,
+          fields.kinds,
+          sealWebhookSecret(this.#keyring, secret, subscriptionSecretOwner(id)),
+          maximum,
+        ],
       );
       return rows[0] === undefined ? null : { subscription: rows[0], secret };
     });

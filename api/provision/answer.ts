@@ -9,7 +9,7 @@ import type { ResourceWithCredential, StoredResource } from '../projection/store
 import type { SpecDraft } from './spec';
 
 export interface AnswerContext {
-  deps: Pick<ApiDeps, 'secrets' | 'settings' | 'jwt'>;
+  deps: Pick<ApiDeps, 'secrets' | 'settings' | 'jwt' | 'notifications'>;
   ignoredFields: string[];
   warnings: string[];
 }
@@ -41,6 +41,7 @@ export function resourceUrls(baseUrl: string, resourceId: string) {
 export async function provisionBody(found: ResourceWithCredential, access: 'ready' | 'pending', context: AnswerContext) {
   const { resource } = found;
   const token = context.deps.secrets.token(resource);
+  const webhookSecret = resource.notify_webhook === null ? null : await context.deps.notifications.resourceSecret(resource.id);
   return {
     ok: true as const,
     id: resource.id,
@@ -54,6 +55,7 @@ export async function provisionBody(found: ResourceWithCredential, access: 'read
     status: access === 'ready' ? resource.status : ('pending' as const),
     expires_at: resource.expires_at?.toISOString() ?? null,
     ...resourceUrls(context.deps.settings.baseUrl, resource.id),
+    ...(webhookSecret === null ? {} : { notify_webhook_secret: webhookSecret }),
     ...(resource.team_id === null ? await onboarding(resource, token, context) : {}),
   };
 }

@@ -24,11 +24,13 @@ export interface ProvisionRequest {
   key: IdempotencyKey;
   respondAsync: boolean;
   context: AnswerContext;
+  /** Where to send mail about it; the webhook is in the draft. No address goes into the workflow. */
+  notifyEmail: string | null;
   /** Told which resource the request turned out to be about. */
   onResource?: (resourceId: string) => void;
 }
 
-export type ProvisionDeps = Pick<ApiDeps, 'store' | 'lifecycle' | 'feed' | 'secrets' | 'settings' | 'jwt' | 'logger'>;
+export type ProvisionDeps = Pick<ApiDeps, 'store' | 'lifecycle' | 'feed' | 'secrets' | 'settings' | 'jwt' | 'logger' | 'notifications'>;
 
 export async function provision(deps: ProvisionDeps, request: ProvisionRequest): Promise<Reply> {
   const resolution = await claimed(deps, request);
@@ -39,8 +41,15 @@ export async function provision(deps: ProvisionDeps, request: ProvisionRequest):
     ...(resolution.replay ? { 'X-Idempotent-Replay': 'true' } : {}),
   };
   const existing = resolution.replay ? await answerFromRow(deps, request, resolution.resourceId) : null;
+  if (existing === null) await keepTargets(deps, request, spec.resourceId);
   const reply = existing ?? (request.respondAsync ? await accept(deps, request, spec) : await startAndAnswer(deps, request, spec));
   return { ...reply, headers: { ...headers, ...reply.headers } };
+}
+
+/** Before the start, so that nothing can happen to the resource that its owner is not told. */
+async function keepTargets(deps: ProvisionDeps, { draft, notifyEmail }: ProvisionRequest, resourceId: string): Promise<void> {
+  const webhook = draft.notifyWebhook !== null;
+  if (webhook || notifyEmail !== null) await deps.notifications.keepTargets(resourceId, { email: notifyEmail, webhook });
 }
 
 /** The resource this request is about, its key written. Of several requests under one key, one claims and the others join it. */

@@ -36,6 +36,7 @@ function provisionErrors(kind: ResourceKind): ErrorCode[] {
     'invalid_ttl',
     'invalid_labels',
     'invalid_notify_webhook',
+    'invalid_notify_email',
     'invalid_parent',
     'invalid_idempotency_key',
     'ttl_too_long',
@@ -104,6 +105,7 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
         key,
         respondAsync: prefers(header('prefer')).respondAsync,
         context: { deps, ...texts },
+        notifyEmail: input.notify_email ?? null,
         onResource: (resourceId) => {
           context.resourceId = resourceId;
         },

@@ -95,6 +95,11 @@ export const notifyWebhookField = z
     example: 'https://example.com/hooks/leasehold',
   });
 
+export const notifyEmailField = z
+  .email({ error: 'notify_email must be an e-mail address' })
+  .max(254, { error: 'notify_email must have at most 254 characters' })
+  .meta({ description: 'Told by mail before the resource expires, and when it is gone.', example: 'agent@example.com' });
+
 export const idField = z.uuid({ error: 'must be a UUID' });
 
 export const reasonField = z

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../shared/errors';
 import { RESOURCE_STATUSES } from '../../shared/resourcestatus';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { CONNECTION_SHAPES } from './connection';
-import { envField, idField, labelsField, nameField, notifyWebhookField, ttlField } from './fields';
+import { envField, idField, labelsField, nameField, notifyEmailField, notifyWebhookField, ttlField } from './fields';
 
 const common = {
   name: nameField,
@@ -12,6 +12,7 @@ const common = {
   ttl: ttlField.optional(),
   labels: labelsField.optional(),
   notify_webhook: notifyWebhookField.optional(),
+  notify_email: notifyEmailField.optional(),
   parent_resource_id: idField.optional().meta({ description: 'A resource of the same owner that this one belongs to.' }),
   dedicated: z
     .boolean({ error: 'dedicated must be true or false' })
@@ -50,6 +51,7 @@ export interface ProvisionInput {
   ttl?: string;
   labels?: Record<string, string>;
   notify_webhook?: string;
+  notify_email?: string;
   parent_resource_id?: string;
   dedicated?: boolean;
   dry_run?: boolean;
@@ -63,6 +65,7 @@ export const PROVISION_FIELD_CODES: Readonly<Record<string, ErrorCode>> = {
   ttl: 'invalid_ttl',
   labels: 'invalid_labels',
   notify_webhook: 'invalid_notify_webhook',
+  notify_email: 'invalid_notify_email',
   parent_resource_id: 'invalid_parent',
   dimensions: 'invalid_dimensions',
 };
@@ -107,6 +110,7 @@ function acceptedShape(kind: ResourceKind) {
     expires_at: timestamp.nullable(),
     resource_url: z.url(),
     events_url: z.url(),
+    notify_webhook_secret: z.string().optional().meta({ description: 'What calls to notify_webhook are signed with.' }),
     upgrade: z.url().optional().meta({ description: 'Anonymous callers: the same as claim_url.' }),
     claim_url: z.url().optional(),
     upgrade_jwt: z.string().optional(),

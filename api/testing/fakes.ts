@@ -20,6 +20,7 @@ import type { LifecyclePort } from '../lifecycle/port';
 import { createSecretReader } from '../projection/secrets';
 import type { AuditEntry, IdempotencyRecord, ResourceEvent, ResourceStore, StoredCredential, StoredResource } from '../projection/store';
 import type { ChangeFeed } from '../projection/waiter';
+import { FakeNotifications } from './notifications';
 import { emptyTeams } from './teams';
 
 const KEY = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
@@ -246,6 +247,7 @@ export function fakeApp(
     oidc?: ApiDeps['oidc'];
     lifecycle?: LifecyclePort;
     feed?: ChangeFeed;
+    notifications?: ApiDeps['notifications'];
     inbox?: ApiDeps['inbox'];
     egress?: ApiDeps['egress'];
     settings?: Partial<ApiSettings>;
@@ -297,6 +299,7 @@ export function fakeApp(
       baseUrl: 'http://leasehold.test',
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),
+    notifications: parts.notifications ?? new FakeNotifications(),
     jwt,
     plans: { current: () => plans },
     logger,
