@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import type { Channel } from '../../shared/notification';
+import type { ResourceStatus } from '../../shared/resourcestatus';
 import type { ResourceKind } from '../../shared/resourcetype';
 
 export interface StoredDelivery {
@@ -23,7 +24,7 @@ export interface StoredDelivery {
     id: string;
     type: string;
     revision: number;
-    status: string;
+    status: ResourceStatus;
     occurredAt: Date;
     requestId: string | null;
     data: Record<string, string | number | boolean | null>;

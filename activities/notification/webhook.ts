@@ -2,7 +2,7 @@
 
 import type { Keyring } from '../../shared/crypto';
 import { type Egress, EgressFailed, EgressRefused } from '../../shared/egress';
-import { resourceEventEnvelope } from '../../shared/events';
+import { type ResourceEventDraft, resourceEvent } from '../../shared/events';
 import {
   newWebhookSecret,
   openWebhookSecret,
@@ -64,15 +64,17 @@ function judged(status: number): SendResult {
 }
 
 function envelopeOf({ event, resource }: StoredDelivery) {
-  return resourceEventEnvelope({
-    type: event.type,
+  // As it was checked when it was written.
+  const draft = { type: event.type, data: event.data } as ResourceEventDraft;
+  return resourceEvent(draft, {
     resource_id: resource.id,
     resource_type: resource.kind,
+    resource_name: resource.name,
+    team_id: resource.teamId,
     revision: event.revision,
     status: event.status,
     occurred_at: event.occurredAt.toISOString(),
     request_id: event.requestId,
-    data: event.data,
   });
 }
 

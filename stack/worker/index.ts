@@ -37,7 +37,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const shared = process.file.backends.filter(({ host }) => host === null);
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
   const metrics = createUpkeepMetrics(process.registry);
-  const notification = await createNotificationPart(process, options.env, WORKFLOW_BUNDLE);
+  const notification = await createNotificationPart(process, config.environment, WORKFLOW_BUNDLE);
   const workers = [
     notification.worker,
     await createLifecycleWorker(process, { config, kinds, metrics }),

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { createApp } from '../../api/app';
 import { loadConfig } from '../../api/config';
 import { type WiredApi, wireApi } from '../../api/wiring';
+import { Environment } from '../../shared/config';
 import { createLogger } from '../../shared/logctx';
 import type { TestDatabase } from './database';
 import { TEST_KEYRING } from './lifecycle';
@@ -21,7 +22,7 @@ export async function startApi(
   database: Pick<TestDatabase, 'appUrl' | 'backendName'>,
   options: { namespace?: string; env?: Record<string, string> } = {},
 ): Promise<RunningApi> {
-  const env = {
+  const env = new Environment({
     LEASEHOLD_DATABASE_URL: database.appUrl,
     LEASEHOLD_TEMPORAL_ADDRESS: temporalAddress(),
     LEASEHOLD_TEMPORAL_NAMESPACE: options.namespace ?? 'leasehold',
@@ -29,7 +30,7 @@ export async function startApi(
     LEASEHOLD_JWT_KEYS: TEST_KEYRING,
     LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: 'postgres://tenants.test:5432/postgres',
     ...options.env,
-  };
+  });
   const logged: string[] = [];
   const stream = new Writable({
     write(chunk, _encoding, done) {

@@ -1,5 +1,6 @@
 // Every environment variable there is, in the groups and the order in which docs/configuration.md shows them.
 import type { Variable, Variables } from '../types';
+import { NOTICES } from './notices';
 import { COMPOSE, TOOLS } from './outside';
 import { IDENTITY, LISTENING, PLACES, SECRETS } from './platform';
 import { KINDS, PROCESSES, SERVERS, WEBHOOKS } from './servers';
@@ -33,6 +34,7 @@ export const GROUPS: readonly Group[] = [
     variables: KINDS,
   },
   { title: 'Webhooks', variables: WEBHOOKS },
+  { title: 'Notices', variables: NOTICES },
   { title: 'Processes', variables: PROCESSES },
   { title: 'temporal-compose.yml only', intro: 'Url-safe passwords: `openssl rand -hex 24`.', variables: COMPOSE },
   { title: 'Commands beside the product', variables: TOOLS },
@@ -46,6 +48,7 @@ export const CATALOGUE = {
   ...SERVERS,
   ...KINDS,
   ...WEBHOOKS,
+  ...NOTICES,
   ...PROCESSES,
   ...COMPOSE,
   ...TOOLS,

@@ -15,12 +15,12 @@ export const LISTENING = variables({
     doc: 'the url by which callers reach the api; stands in links and in the OpenAPI document',
     schema: httpUrl,
     defaultDoc: '`APP_URL`, else `http://<host>:<PORT>`',
-    readBy: ['stack', 'api', 'receiver'],
+    readBy: ['stack', 'api', 'receiver', 'worker'],
   },
   APP_URL: {
     doc: 'what platforms call the public url of an application; used when `LEASEHOLD_BASE_URL` is not set',
     schema: httpUrl,
-    readBy: ['stack', 'api', 'receiver'],
+    readBy: ['stack', 'api', 'receiver', 'worker'],
   },
   LEASEHOLD_UPGRADE_URL: {
     doc: 'where a caller who meets a limit can buy a larger plan',
@@ -94,7 +94,7 @@ export const SECRETS = variables({
     doc: '`j1:<base64 of 32 bytes>`: signs session tokens; the same rule, so that sessions survive a new key',
     schema: keyList,
     defaultDoc: 'generated',
-    readBy: ['stack', 'api'],
+    readBy: ['stack', 'api', 'worker'],
     requiredBy: ['api'],
     secret: true,
   },

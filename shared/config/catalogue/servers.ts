@@ -247,10 +247,10 @@ export const WEBHOOKS = variables({
     readBy: ['receiver'],
   },
   LEASEHOLD_EGRESS_CIDRS: {
-    doc: 'ranges, separated by commas, that stored webhooks may be sent to although they are not public',
+    doc: 'ranges, separated by commas, that webhooks may be sent to although they are not public',
     schema: cidrs,
     default: '',
-    readBy: ['api'],
+    readBy: ['api', 'worker'],
   },
 });
 
