@@ -1,8 +1,8 @@
 // What a caller shows to claim with: tokens, the handles of claim links, or a claim link's signed text, which holds handles.
 import { z } from 'zod';
+import { CLAIM_AUDIENCE } from '../../shared/crypto';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
-import { CLAIM_AUDIENCE } from '../provision/answer';
 
 const handles = z.array(z.uuid()).min(1).max(50);
 
