@@ -57,6 +57,8 @@ const LONGEST_WAIT_MS = 8;
 /** Looks in a row at which a server did not let the platform in. */
 const UNREACHABLE_LOOKS = 5;
 
+const ping = (redis: Redis): Promise<unknown> => redis.ping();
+
 export class OwnServer {
   readonly #options: OwnServerOptions;
   readonly #unreachable = new Map<string, number>();
@@ -74,7 +76,7 @@ export class OwnServer {
     const state = { port, memoryMb, access: NO_ACCESS };
     await this.#write(objectName, state, async () => {
       await this.#launch(objectName, state);
-      await this.#ready(objectName, port, signal);
+      await this.#ready(objectName, port, { signal });
     });
   }
 
@@ -94,11 +96,11 @@ export class OwnServer {
     const state = { port, memoryMb: request.limits.memoryMb ?? null, access };
     await this.#write(objectName, state, async () => {
       await this.#launch(objectName, state);
-      await this.#ready(objectName, port, signal);
+      // It may have run before, with another list.
+      const open = before === null ? ping : (redis: Redis) => this.#setAccess(redis, objectName, access);
+      await this.#ready(objectName, port, { signal, open });
     });
     if ((await recorded).port !== port) throw new ProviderMisconfigured(`${objectName} was promised another port than ${port}`);
-    // It may have run before, with another list.
-    if (before !== null) await this.#apply(objectName, state);
   }
 
   async remove(objectName: string): Promise<void> {
@@ -217,20 +219,21 @@ export class OwnServer {
 
   /** Makes the running server's list the stored one. Who is cut or retired is thrown out in the same step in which the door closes. */
   async #apply(objectName: string, state: State): Promise<void> {
-    const { access } = state;
+    await this.#onServer(objectName, state, (redis) => this.#setAccess(redis, objectName, state.access));
+  }
+
+  async #setAccess(redis: Redis, objectName: string, access: Access): Promise<void> {
     const { version } = await this.#options.program();
     const rules = ownServerRules(version, access);
-    await this.#onServer(objectName, state, async (redis) => {
-      const wanted = access.logins.map((login) => loginName(objectName, login.version));
-      const known = ((await redis.acl('USERS')) as string[]).filter((name) => name.startsWith(`${objectName}_`));
-      const change = redis.multi();
-      for (const login of access.logins) change.acl('SETUSER', loginName(objectName, login.version), ...userRules(access, login, rules));
-      // This ends their connections too.
-      for (const name of known) if (!wanted.includes(name)) change.acl('DELUSER', name);
-      if (access.cut) for (const name of wanted) change.client('KILL', 'USER', name);
-      const failed = (await change.exec())?.find(([error]) => error !== null)?.[0];
-      if (failed) throw failed;
-    });
+    const wanted = access.logins.map((login) => loginName(objectName, login.version));
+    const known = ((await redis.acl('USERS')) as string[]).filter((name) => name.startsWith(`${objectName}_`));
+    const change = redis.multi();
+    for (const login of access.logins) change.acl('SETUSER', loginName(objectName, login.version), ...userRules(access, login, rules));
+    // This ends their connections too.
+    for (const name of known) if (!wanted.includes(name)) change.acl('DELUSER', name);
+    if (access.cut) for (const name of wanted) change.client('KILL', 'USER', name);
+    const failed = (await change.exec())?.find(([error]) => error !== null)?.[0];
+    if (failed) throw failed;
   }
 
   /** A server that lets the platform not in, or does not answer, is started anew: the files say already what is asked for. */
@@ -273,13 +276,17 @@ export class OwnServer {
   }
 
   /** Until it answers the platform, which it does once its data is loaded. */
-  async #ready(objectName: string, port: number, signal?: AbortSignal): Promise<void> {
+  async #ready(
+    objectName: string,
+    port: number,
+    { signal, open = ping }: { signal?: AbortSignal; open?: (redis: Redis) => Promise<unknown> } = {},
+  ): Promise<void> {
     const deadline = Date.now() + READY_WITHIN_MS;
     for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       signal?.throwIfAborted();
       try {
         await listens(this.#options.host.bindAddress, port);
-        await this.#asPlatform(objectName, port, (redis) => redis.ping());
+        await this.#asPlatform(objectName, port, open);
         return;
       } catch (error) {
         if (Date.now() > deadline) throw new ProviderUnavailable(`${objectName} does not answer: ${wordsOf(error)}`);
