@@ -13,7 +13,8 @@ import type { ApiDeps } from './deps';
 import { ApiError, asProblem, errorAnswer, toLeaseholdError } from './errors';
 import { openContext, type RequestContext, securityHeaders } from './http/context';
 import { isGuess, isUnknownToken, knownAs, presentedTokens, rateHeaders } from './http/ratelimit';
-import type { Reply, Route, RouteRequest } from './http/route';
+import { keepsAnswers, type Reply, type Route, type RouteRequest } from './http/route';
+import { idempotentRequest, once } from './idempotency/layer';
 import { accountRoutes } from './routes/account';
 import { adminRoutes } from './routes/admin';
 import { adminUpkeepRoutes } from './routes/admin-upkeep';
@@ -219,7 +220,7 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
     response,
   };
   const reply = await withContext({ team_id: caller.type === 'team' ? caller.teamId : undefined }, () =>
-    countGuesses(deps, request, caller, () => route.handle(routeRequest)),
+    countGuesses(deps, request, caller, () => onceForItsKey(deps, route, routeRequest)),
   );
   if (reply.handled !== true) send(deps, route, response, reply);
 }
@@ -253,6 +254,14 @@ async function callerOf(deps: ApiDeps, route: Route, request: Request, context: 
     if (isGuess(error)) await rates.countFailure(address);
     throw error;
   }
+}
+
+/** Many requests under one Idempotency-Key are one, where the route does not see to that itself. */
+async function onceForItsKey(deps: ApiDeps, route: Route, request: RouteRequest): Promise<Reply> {
+  const { caller, header, raw } = request;
+  const url = raw.originalUrl;
+  const keyed = keepsAnswers(route) ? idempotentRequest({ route, caller, url, body: raw.body, header }) : null;
+  return keyed === null ? await route.handle(request) : await once(deps.idempotency, keyed, () => route.handle(request));
 }
 
 /** Tokens of anonymous resources are credentials too, wherever they stand. */

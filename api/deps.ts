@@ -10,6 +10,7 @@ import type { ReadinessReport } from '../shared/readiness';
 import type { Metrics } from './http/metrics';
 import type { RateGate } from './http/ratelimit';
 import type { Route } from './http/route';
+import type { IdempotentRequests } from './idempotency/requests';
 import type { ApiKeyStore } from './identity/apikeys';
 import type { OidcSignIn } from './identity/oidc-signin';
 import type { IdentityStore } from './identity/store';
@@ -63,6 +64,7 @@ export interface ApiDeps {
   metrics: Metrics;
   policies: Pick<PolicyReader, 'figure' | 'refresh'>;
   rates: RateGate;
+  idempotency: IdempotentRequests;
   build: Readonly<BuildInfo>;
   /** Aborted when the process is to end: streams close on it. */
   stopping: AbortSignal;

@@ -17,6 +17,7 @@ import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
 import { Metrics } from './http/metrics';
 import { RateGate, rateFigures } from './http/ratelimit';
+import { PgIdempotentRequests } from './idempotency/requests';
 import { PgApiKeyStore } from './identity/apikeys';
 import { OidcVerifier } from './identity/oidc';
 import { OidcSignIn } from './identity/oidc-signin';
@@ -107,6 +108,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   const counter = new StoredRateCounter({ pool, redisUrl: config.redisUrl, logger });
   const identity = new PgIdentityStore(pool);
   const signInStore = new PgSignInStore(pool, identity);
+  const idempotency = new PgIdempotentRequests({ pool, keyring, keptMs: () => plans.current().idempotency.keptMs });
   const stopping = new AbortController();
   const deps: ApiDeps = {
     settings: config,
@@ -134,6 +136,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
     readiness,
     metrics,
     policies,
+    idempotency,
     rates: new RateGate({
       counter,
       figure: rateFigures({ plans, policies, requestsPerMinute: config.requestsPerMinute }),
@@ -151,6 +154,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
       stopping.abort();
       plans.stop();
       policies.stop();
+      idempotency.stop();
       await counter.close();
       await Promise.allSettled([feed.close(), inbox?.close(), pool.end(), connection.close()]);
     },

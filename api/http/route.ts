@@ -77,10 +77,17 @@ export function defineRoute<P extends z.ZodType, Q extends z.ZodType, B extends 
   return spec as unknown as Route;
 }
 
+/** Whether answers are kept for repeats under an Idempotency-Key. */
+export function keepsAnswers(route: Pick<Route, 'method' | 'idempotency'>): boolean {
+  if (route.idempotency !== undefined) return route.idempotency === 'kept';
+  return route.method === 'post' || route.method === 'put' || route.method === 'patch';
+}
+
 /** Errors that any route may answer, besides its own. */
-export function commonErrors(route: Pick<Route, 'access' | 'method' | 'params' | 'query' | 'body'>): ErrorCode[] {
+export function commonErrors(route: Pick<Route, 'access' | 'method' | 'idempotency'>): ErrorCode[] {
   const codes: ErrorCode[] = ['credentials_in_query', 'invalid_request', 'rate_limited', 'internal_error', 'temporarily_unavailable'];
   if (route.access !== 'public') codes.push('unauthorized', 'forbidden');
-  if (route.method === 'post' || route.method === 'patch') codes.push('invalid_json', 'payload_too_large', 'unsupported_media_type');
+  if (['post', 'put', 'patch'].includes(route.method)) codes.push('invalid_json', 'payload_too_large', 'unsupported_media_type');
+  if (keepsAnswers(route)) codes.push('invalid_idempotency_key', 'idempotency_key_reuse');
   return codes;
 }

@@ -7,12 +7,6 @@ import type { Reply, Route } from '../http/route';
 import { ANONYMOUS_MINIMUM, canonicalJson, explicitKey } from './key';
 import type { IdempotentRequest, IdempotentRequests } from './requests';
 
-/** Routes that change something and do not say otherwise. */
-export function isLayered(route: Pick<Route, 'method' | 'idempotency'>): boolean {
-  if (route.idempotency !== undefined) return route.idempotency === 'kept';
-  return route.method === 'post' || route.method === 'put' || route.method === 'patch';
-}
-
 /** Operators share no scope with any team. */
 function layerScopeOf(caller: Caller): string {
   return caller.type === 'operator' ? `operator:${caller.userId ?? 'key'}` : scopeOf(caller);

@@ -65,6 +65,7 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
     tag: 'Provision',
     access: 'caller',
     rate: 'provisions',
+    idempotency: 'own',
     body: PROVISION_SCHEMAS[kind],
     fieldCodes: PROVISION_FIELD_CODES,
     headers: {

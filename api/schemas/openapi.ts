@@ -2,11 +2,17 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { type ErrorCode, httpStatusOf } from '../../shared/errors';
-import { commonErrors, type Route } from '../http/route';
+import { commonErrors, keepsAnswers, type Route } from '../http/route';
 import { errorSchema, problemSchema } from './error';
 
 const RATE_HEADERS = ['X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'RateLimit', 'RateLimit-Policy'];
 const EVERY_HEADER = ['X-Request-ID', 'traceparent', ...RATE_HEADERS];
+
+const KEY_HEADERS = {
+  'Idempotency-Key':
+    '1 to 255 printable ASCII characters (16 or more without a credential). A repeat gets the answer that the first one got.',
+  'X-Idempotency-Key': 'The same as Idempotency-Key.',
+};
 
 type Headers = Record<string, { schema: { type: 'string' } }>;
 
@@ -43,7 +49,7 @@ function responses(route: Route): Record<string, ResponseConfig> {
     const content = Object.fromEntries([...json, ...others]);
     all[status] = {
       description: answer.description,
-      headers: headers([...EVERY_HEADER, ...(answer.headers ?? [])]),
+      headers: headers([...EVERY_HEADER, ...(keepsAnswers(route) ? ['X-Idempotent-Replay'] : []), ...(answer.headers ?? [])]),
       ...(Object.keys(content).length > 0 ? { content } : {}),
     };
   }
@@ -70,7 +76,10 @@ function security(route: Route): RouteConfig['security'] {
 
 function requestOf(route: Route): RouteConfig['request'] {
   const headerShape = Object.fromEntries(
-    Object.entries(route.headers ?? {}).map(([name, description]) => [name, z.string().optional().meta({ description })]),
+    Object.entries({ ...(keepsAnswers(route) ? KEY_HEADERS : {}), ...route.headers }).map(([name, description]) => [
+      name,
+      z.string().optional().meta({ description }),
+    ]),
   );
   const required = route.body !== undefined && !route.body.safeParse(undefined).success;
   return {

@@ -222,6 +222,11 @@ export const silentFeed: ChangeFeed = { subscribe: () => () => undefined, close:
 /** Plans.yaml alone. */
 export const noPolicies: ApiDeps['policies'] = { figure: () => null, refresh: async () => undefined };
 
+/** Every request is the first one. */
+const nothingKept: ApiDeps['idempotency'] = {
+  claim: async () => ({ outcome: 'claimed', lease: { finish: async () => true, open: async () => undefined } }),
+};
+
 /** Counts in this test alone. Windows do not end. */
 export class MemoryRateCounter implements RateCounter {
   readonly #counts = new Map<string, number>();
@@ -254,6 +259,7 @@ export function fakeApp(
     onAnswer?: ApiDeps['onAnswer'];
     requestsPerMinute?: number;
     counter?: RateCounter;
+    idempotency?: ApiDeps['idempotency'];
     figure?: (name: RateName) => RateFigure;
   } = {},
 ): {
@@ -306,6 +312,7 @@ export function fakeApp(
     readiness: { report: async () => ({ overall: 'ok', service: 'leasehold-api', commit_id: 'test', checks: [] }) },
     metrics: new Metrics(store),
     policies: noPolicies,
+    idempotency: parts.idempotency ?? nothingKept,
     rates: new RateGate({
       counter: parts.counter ?? new MemoryRateCounter(),
       figure: parts.figure ?? (() => ({ limit: parts.requestsPerMinute ?? 1_000_000, windowSeconds: 60 })),
