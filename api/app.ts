@@ -26,6 +26,7 @@ import { eventRoutes } from './routes/events';
 import { notificationSettingsRoutes } from './routes/notification-settings';
 import { opsRoutes } from './routes/ops';
 import { placementRoutes } from './routes/placement';
+import { policyRoutes } from './routes/policies';
 import { presignRoutes } from './routes/presign';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
@@ -66,6 +67,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...adminUpkeepRoutes(deps),
     ...placementRoutes(deps),
     ...signInRoutes(deps),
+    ...policyRoutes(deps),
     ...opsRoutes(deps),
   ];
   return [...routes, ...docsRoutes(deps, routes)];

@@ -5,7 +5,7 @@ import type { Egress } from '../shared/egress';
 import type { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
 import type { Plans } from '../shared/plans';
-import type { PolicyReader } from '../shared/policy';
+import type { Policies } from '../shared/policy';
 import type { ReadinessReport } from '../shared/readiness';
 import type { Metrics } from './http/metrics';
 import type { RateGate } from './http/ratelimit';
@@ -62,7 +62,7 @@ export interface ApiDeps {
   logger: Logger;
   readiness: { report(): Promise<ReadinessReport> };
   metrics: Metrics;
-  policies: Pick<PolicyReader, 'figure' | 'refresh'>;
+  policies: Policies;
   rates: RateGate;
   idempotency: IdempotentRequests;
   build: Readonly<BuildInfo>;

@@ -9,7 +9,7 @@ import { createEgress } from '../shared/egress';
 import { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
 import { type BackendsFile, environmentNames, loadBackends, watchPlans } from '../shared/plans';
-import { PolicyReader } from '../shared/policy';
+import { PgPolicies } from '../shared/policy';
 import { StoredRateCounter } from '../shared/ratelimit';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
 import { clientTracing } from '../shared/telemetry';
@@ -104,7 +104,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   readiness.register({ name: 'platform-postgres', critical: true, check: postgresCheck(pool) });
   readiness.register({ name: 'temporal', critical: false, check: temporalReadiness(connection) });
   readiness.register({ name: 'backends', critical: false, check: () => backendsReadiness(store) });
-  const policies = new PolicyReader({ pool, onError: (error) => logger.warn('policies cannot be read; the last ones hold', { error }) });
+  const policies = new PgPolicies({ pool, onError: (error) => logger.warn('policies cannot be read; the last ones hold', { error }) });
   const counter = new StoredRateCounter({ pool, redisUrl: config.redisUrl, logger });
   const identity = new PgIdentityStore(pool);
   const signInStore = new PgSignInStore(pool, identity);

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import ipaddr from 'ipaddr.js';
 import { hashToken } from '../../shared/crypto';
 import type { Plans, RateName } from '../../shared/plans';
-import type { PolicyReader } from '../../shared/policy';
+import type { Policies } from '../../shared/policy';
 import { type RateCounter, type RateDecision, type RateFigure, RateStoreAway } from '../../shared/ratelimit';
 import type { AuthFailure } from '../auth/authenticate';
 import { type Caller, type ClientAddress, credentialName } from '../auth/caller';
@@ -39,7 +39,7 @@ const UNLIMITED = 1_000_000_000;
 /** A policy comes first, then the environment, then plans.yaml. */
 export function rateFigures(sources: {
   plans: { current(): Pick<Plans, 'rates'> };
-  policies: Pick<PolicyReader, 'figure'>;
+  policies: Pick<Policies, 'figure'>;
   requestsPerMinute: number | null;
 }): RateGateOptions['figure'] {
   return (name, subject) => {

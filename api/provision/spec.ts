@@ -1,5 +1,6 @@
 // From a valid request and the caller's plan to what the workflow is started with. Pure.
 import { connectionsLimit, formatDuration, type Plan, type Plans, parseDurationMs, storageLimitMb } from '../../shared/plans';
+import type { Policies } from '../../shared/policy';
 import type { ReservationQuota, ResourceKind, ResourceLimits, ResourceOptions, ResourceSpec } from '../../shared/resourcetype';
 import { actorOf, ownerOf, type TenantCaller, tierOf } from '../auth/caller';
 import { ApiError } from '../errors';
@@ -54,9 +55,19 @@ function optionsFor({ dimensions, engine }: ProvisionInput): ResourceOptions {
   return { ...(dimensions === undefined ? {} : { dimensions }), ...(engine === undefined ? {} : { engine }) };
 }
 
-export function quotaFor(plan: Plan, kind: ResourceKind, exempt: boolean): ReservationQuota {
-  if (exempt) return { kindCount: UNLIMITED, provisionsPerDay: UNLIMITED };
-  return { kindCount: plan.resourceCountLimit[kind], provisionsPerDay: plan.provisionsPerDay };
+/** What an operator has set for this caller comes before the plan. */
+function quotaFor(
+  policies: Pick<Policies, 'figure'>,
+  { plan, kind, caller, loopbackExempt }: { plan: Plan; kind: ResourceKind; caller: TenantCaller; loopbackExempt: boolean },
+): ReservationQuota {
+  if (caller.type === 'anonymous' && caller.address.loopback && loopbackExempt) {
+    return { kindCount: UNLIMITED, provisionsPerDay: UNLIMITED };
+  }
+  const subject = caller.type === 'team' ? { teamId: caller.teamId } : { fingerprint: caller.address.fingerprint };
+  return {
+    kindCount: policies.figure(`resource_count_${kind}`, subject) ?? plan.resourceCountLimit[kind],
+    provisionsPerDay: policies.figure('provisions_per_day', subject) ?? plan.provisionsPerDay,
+  };
 }
 
 export interface SpecRequest {
@@ -64,6 +75,7 @@ export interface SpecRequest {
   input: ProvisionInput;
   caller: TenantCaller;
   plans: Plans;
+  policies: Pick<Policies, 'figure'>;
   loopbackExempt: boolean;
   requestId: string;
 }
@@ -71,7 +83,7 @@ export interface SpecRequest {
 /** All of a spec but its id and generation, which the idempotency key decides. */
 export type SpecDraft = Omit<ResourceSpec, 'resourceId' | 'generation'>;
 
-export function draftSpec({ kind, input, caller, plans, loopbackExempt, requestId }: SpecRequest): SpecDraft {
+export function draftSpec({ kind, input, caller, plans, policies, loopbackExempt, requestId }: SpecRequest): SpecDraft {
   const plan = plans.byTier(tierOf(caller));
   const ttlMs = ttlFor(input.ttl, plan, plans.minimumTtlMs);
   if (input.dedicated === true && !plan.dedicatedBackends) {
@@ -89,7 +101,7 @@ export function draftSpec({ kind, input, caller, plans, loopbackExempt, requestI
     policy: plans.policyFor(tierOf(caller)),
     limits: limitsFor(plan, kind),
     options: optionsFor(input),
-    quota: quotaFor(plan, kind, caller.type === 'anonymous' && caller.address.loopback && loopbackExempt),
+    quota: quotaFor(policies, { plan, kind, caller, loopbackExempt }),
     ttlMs,
     labels: input.labels ?? {},
     parentResourceId: input.parent_resource_id ?? null,

@@ -92,6 +92,7 @@ function provisionRoute(deps: ApiDeps, kind: ResourceKind): Route {
         input,
         caller: tenant,
         plans: plans.current(),
+        policies: deps.policies,
         loopbackExempt: settings.loopbackExempt,
         requestId: context.requestId,
       });

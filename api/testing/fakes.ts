@@ -220,7 +220,12 @@ export function untouchableLifecycle(own: Partial<LifecyclePort> = {}): Lifecycl
 export const silentFeed: ChangeFeed = { subscribe: () => () => undefined, close: async () => undefined };
 
 /** Plans.yaml alone. */
-export const noPolicies: ApiDeps['policies'] = { figure: () => null, refresh: async () => undefined };
+const noPolicies: ApiDeps['policies'] = {
+  figure: () => null,
+  list: async () => [],
+  put: async () => undefined,
+  remove: async () => false,
+};
 
 /** Every request is the first one. */
 const nothingKept: ApiDeps['idempotency'] = {
@@ -259,6 +264,7 @@ export function fakeApp(
     onAnswer?: ApiDeps['onAnswer'];
     requestsPerMinute?: number;
     counter?: RateCounter;
+    policies?: ApiDeps['policies'];
     idempotency?: ApiDeps['idempotency'];
     figure?: (name: RateName) => RateFigure;
   } = {},
@@ -311,7 +317,7 @@ export function fakeApp(
     logger,
     readiness: { report: async () => ({ overall: 'ok', service: 'leasehold-api', commit_id: 'test', checks: [] }) },
     metrics: new Metrics(store),
-    policies: noPolicies,
+    policies: parts.policies ?? noPolicies,
     idempotency: parts.idempotency ?? nothingKept,
     rates: new RateGate({
       counter: parts.counter ?? new MemoryRateCounter(),

@@ -71,6 +71,7 @@ const OPERATIONS: Action[] = [
   'admin.unsuspend',
   'admin.delete',
   'admin.drain',
+  'admin.policies',
   'admin.audit',
   'admin.leaks',
 ];

@@ -50,6 +50,7 @@ export const ACTIONS = [
   'admin.unsuspend',
   'admin.delete',
   'admin.drain',
+  'admin.policies',
   'admin.audit',
   'admin.leaks',
 ] as const;
@@ -133,6 +134,7 @@ export const OPERATOR_ACTIONS: ReadonlySet<Action> = new Set([
   'admin.unsuspend',
   'admin.delete',
   'admin.drain',
+  'admin.policies',
   'admin.audit',
   'admin.leaks',
   'resource.list',
