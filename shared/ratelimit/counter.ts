@@ -68,12 +68,20 @@ export class StoredRateCounter implements RateCounter {
 
   async take(name: string, key: string, figure: RateFigure): Promise<RateDecision> {
     const limiters = this.#limitersFor(name, figure);
+    const askedAtMs = performance.now();
     const answer = await this.#consume(limiters, key);
     const nowMs = Date.now();
     const resetAtMs = nowMs + Math.max(0, answer.msBeforeNext);
     // Blocked in memory: the limiter no longer says how much was consumed.
     const counted = answer.consumedPoints === 0 ? figure.limit + 1 : answer.consumedPoints;
-    const consumed = await this.#levelled(limiters, { levelKey: levelKeyOf(name, key, figure), key, counted, resetAtMs, answer });
+    const consumed = await this.#levelled(limiters, {
+      levelKey: levelKeyOf(name, key, figure),
+      key,
+      counted,
+      resetAtMs,
+      answer,
+      askedAtMs,
+    });
     return {
       ...figure,
       allowed: consumed <= figure.limit,
@@ -113,22 +121,22 @@ export class StoredRateCounter implements RateCounter {
    */
   async #levelled(
     limiters: Limiters,
-    seen: { levelKey: string; key: string; counted: number; resetAtMs: number; answer: RateLimiterRes },
+    seen: { levelKey: string; key: string; counted: number; resetAtMs: number; answer: RateLimiterRes; askedAtMs: number },
   ): Promise<number> {
     const nowMs = Date.now();
     const insured = limiters.redis === null || this.#insured.has(seen.answer);
     const known = this.#levels.get(seen.levelKey, nowMs);
     const missing = missingCount(known, seen.counted, insured);
-    // While the store is being told, its answers are behind.
-    const behind = known?.moving === true && known.insured === insured;
+    const behind = known !== null && known.insured === insured && seen.askedAtMs <= known.settledAtMs;
     const consumed = behind ? Math.max(seen.counted, known.consumed + 1) : seen.counted + missing;
-    const level = { consumed, resetAtMs: seen.resetAtMs, insured, moving: behind || missing > 0 };
+    const settledAtMs = missing > 0 ? Number.POSITIVE_INFINITY : known?.insured === insured ? known.settledAtMs : 0;
+    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs };
     this.#levels.set(seen.levelKey, level, nowMs);
     if (missing > 0) {
       const store = insured ? limiters.postgres : limiters.redis;
       await store?.penalty(seen.key, missing).catch(() => undefined);
       const now = this.#levels.get(seen.levelKey, nowMs);
-      if (now !== null) now.moving = false;
+      if (now !== null) now.settledAtMs = performance.now();
     }
     return consumed;
   }

@@ -5,8 +5,8 @@ export interface Level {
   resetAtMs: number;
   /** Counted by the insurance, not by Redis. */
   insured: boolean;
-  /** The other store is being told of the count. */
-  moving: boolean;
+  /** When its store had been told what the former one counted; what was asked before then is behind. */
+  settledAtMs: number;
 }
 
 /** Map keeps insertion order, and a level is inserted when its window starts: the oldest come first. */
