@@ -11,7 +11,7 @@ import { ApiError, toLeaseholdError } from '../errors';
 import type { StoredResource } from '../projection/store';
 import { limitsFor, quotaFor } from '../provision/spec';
 
-export type ClaimDeps = Pick<ApiDeps, 'store' | 'lifecycle' | 'plans'>;
+export type ClaimDeps = Pick<ApiDeps, 'store' | 'lifecycle' | 'plans' | 'policies'>;
 
 export interface ClaimRequest {
   teamId: string;
@@ -60,7 +60,7 @@ async function claimOne(deps: ClaimDeps, { teamId, tier, actor, requestId }: Cla
         policy: plans.policyFor(tier),
         limits: limitsFor(plan, resource.kind),
         ttlMs: plan.ttlMs,
-        kindCount: quotaFor(plan, resource.kind, false).kindCount,
+        kindCount: quotaFor(deps.policies, { plan, kind: resource.kind, owner: { type: 'team', teamId }, exempt: false }).kindCount,
       },
       commandId: uuidv4(),
       spec: specFromRecord(resource, { actor, requestId }),

@@ -1,7 +1,7 @@
 // From a valid request and the caller's plan to what the workflow is started with. Pure.
 import { connectionsLimit, formatDuration, type Plan, type Plans, parseDurationMs, storageLimitMb } from '../../shared/plans';
 import type { Policies } from '../../shared/policy';
-import type { ReservationQuota, ResourceKind, ResourceLimits, ResourceOptions, ResourceSpec } from '../../shared/resourcetype';
+import type { Owner, ReservationQuota, ResourceKind, ResourceLimits, ResourceOptions, ResourceSpec } from '../../shared/resourcetype';
 import { actorOf, ownerOf, type TenantCaller, tierOf } from '../auth/caller';
 import { ApiError } from '../errors';
 import type { ProvisionInput } from '../schemas/provision';
@@ -56,14 +56,14 @@ function optionsFor({ dimensions, engine }: ProvisionInput): ResourceOptions {
 }
 
 /** What an operator has set for this caller comes before the plan. */
-function quotaFor(
+export function quotaFor(
   policies: Pick<Policies, 'figure'>,
-  { plan, kind, caller, loopbackExempt }: { plan: Plan; kind: ResourceKind; caller: TenantCaller; loopbackExempt: boolean },
+  { plan, kind, owner, exempt }: { plan: Plan; kind: ResourceKind; owner: Owner; exempt: boolean },
 ): ReservationQuota {
-  if (caller.type === 'anonymous' && caller.address.loopback && loopbackExempt) {
+  if (exempt) {
     return { kindCount: UNLIMITED, provisionsPerDay: UNLIMITED };
   }
-  const subject = caller.type === 'team' ? { teamId: caller.teamId } : { fingerprint: caller.address.fingerprint };
+  const subject = owner.type === 'team' ? { teamId: owner.teamId } : { fingerprint: owner.fingerprint };
   return {
     kindCount: policies.figure(`resource_count_${kind}`, subject) ?? plan.resourceCountLimit[kind],
     provisionsPerDay: policies.figure('provisions_per_day', subject) ?? plan.provisionsPerDay,
@@ -101,7 +101,10 @@ export function draftSpec({ kind, input, caller, plans, policies, loopbackExempt
     policy: plans.policyFor(tierOf(caller)),
     limits: limitsFor(plan, kind),
     options: optionsFor(input),
-    quota: quotaFor(policies, { plan, kind, caller, loopbackExempt }),
+    quota: quotaFor(policies, {
+      ...{ plan, kind, owner: ownerOf(caller) },
+      exempt: caller.type === 'anonymous' && caller.address.loopback && loopbackExempt,
+    }),
     ttlMs,
     labels: input.labels ?? {},
     parentResourceId: input.parent_resource_id ?? null,

@@ -21,6 +21,7 @@ function exchangeRoute(deps: ApiDeps): Route {
     description: 'The first time makes an account with a team of its own. An id token is also good as a bearer itself.',
     tag: 'Identity',
     access: 'public',
+    rate: 'logins',
     body: exchangeBody,
     answers: { 200: { description: 'Signed in.', schema: exchangeAnswer } },
     errors: ['unauthorized'],
