@@ -23,6 +23,7 @@ import { auditRoutes } from './routes/audit';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
+import { notificationLinkRoutes } from './routes/notification-links';
 import { notificationSettingsRoutes } from './routes/notification-settings';
 import { opsRoutes } from './routes/ops';
 import { placementRoutes } from './routes/placement';
@@ -58,6 +59,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...subscriptionRoutes(deps),
     ...subscriptionDeliveryRoutes(deps),
     ...notificationSettingsRoutes(deps),
+    ...notificationLinkRoutes(deps),
     ...accountRoutes(deps),
     ...apiKeyRoutes(deps),
     ...teamRoutes(deps),

@@ -1,4 +1,5 @@
 // What a mail says, in text and in HTML. Pure: everything that it tells comes in as an argument.
+import { escapeHtml } from '../../shared/notification';
 
 export interface MailFacts {
   /** `postgres`, as the owner wrote it: `orders`. */
@@ -30,12 +31,6 @@ interface Content {
   subject: string;
   lines: string[];
   links: { label: string; url: string }[];
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
 /** `2026-11-21T18:00:00.000Z` as `2026-11-21 18:00 UTC`. */

@@ -1,4 +1,5 @@
 // README: what planning, sending and managing notices have in common: ids, secrets, and who is to hear of an event.
+export { escapeHtml } from './html';
 export { addressIdOf, type Channel, deliveryIdOf, NO_TEAM } from './ids';
 export { type MailLink, readMailLink, signMailLink } from './mail-links';
 export { type DeliveryTarget, insertDeliveries, MAIL_EVENTS, planTargets } from './planning';

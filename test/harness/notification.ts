@@ -108,10 +108,10 @@ export interface RunningNotifications {
   stop: () => Promise<void>;
 }
 
-/** The worker of the queue and the loop, as the product starts them; what the test changes comes in as options. */
+/** The worker of the queue and the loops (one, unless told otherwise), as the product starts them; what the test changes comes in as options. */
 export async function startNotifications(
   { database, lifecycle, smtpUrl }: { database: Pick<TestDatabase, 'appUrl'>; lifecycle: Lifecycle; smtpUrl: string | null },
-  changes: Partial<NotificationOptions> & { taskQueue?: string } = {},
+  { loops = 1, ...changes }: Partial<NotificationOptions> & { loops?: number } = {},
 ): Promise<RunningNotifications> {
   const pool = createPool({ url: database.appUrl, applicationName: 'notification', max: 6 });
   const registry = new Registry();
@@ -149,11 +149,11 @@ export async function startNotifications(
     shutdownForceTime: '3s',
   });
   const running = worker.run();
-  const loop = notifications.startLoop(lifecycle.client);
+  const started = Array.from({ length: loops }, () => notifications.startLoop(lifecycle.client));
   return {
     registry,
     async stop() {
-      await loop.stop();
+      for (const loop of started) await loop.stop();
       worker.shutdown();
       await running;
       notifications.close();

@@ -9,10 +9,11 @@ import { createTestDatabase, type TestDatabase } from '../harness/database';
 import { createLifecycle, type Lifecycle } from '../harness/lifecycle';
 import { createRecordingBackend, type RecordingBackend } from '../harness/recording-backend';
 import { workflowBundlePath } from '../harness/servers';
+import { NOTIFICATION_PATHS } from './notification-paths';
 import { PATHS as RESOURCE_PATHS } from './paths';
 import { UPKEEP_PATHS } from './upkeep-paths';
 
-const PATHS = { ...RESOURCE_PATHS, ...UPKEEP_PATHS };
+const PATHS = { ...RESOURCE_PATHS, ...UPKEEP_PATHS, ...NOTIFICATION_PATHS };
 const HISTORIES = join(__dirname, 'histories');
 const recording = process.env.LEASEHOLD_RECORD_HISTORIES === '1';
 const { History } = temporal.api.history.v1;
