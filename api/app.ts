@@ -20,6 +20,8 @@ import { adminRoutes } from './routes/admin';
 import { adminUpkeepRoutes } from './routes/admin-upkeep';
 import { apiKeyRoutes } from './routes/apikeys';
 import { auditRoutes } from './routes/audit';
+import { claimRoutes } from './routes/claim';
+import { claimPageRoutes } from './routes/claim-page';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
@@ -51,6 +53,8 @@ interface Locals {
 export function apiRoutes(deps: ApiDeps): Route[] {
   const routes = [
     ...provisionRoutes(deps),
+    ...claimRoutes(deps),
+    ...claimPageRoutes(deps),
     ...resourceRoutes(deps),
     ...commandRoutes(deps),
     ...presignRoutes(deps),

@@ -73,7 +73,8 @@ async function claimOne(deps: ClaimDeps, { teamId, tier, actor, requestId }: Cla
 }
 
 /** What the row says already, so that the workflow need not be asked; it decides again. Null = claimable. */
-export function refusalOf(row: StoredResource): ApiError | null {
+export function refusalOf(row: StoredResource | null): ApiError | null {
+  if (row === null) return notFound();
   if (row.team_id !== null) {
     return new ApiError({ code: 'already_claimed', message: 'The resource belongs to a team already; a claim is good once.' });
   }

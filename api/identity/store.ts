@@ -37,12 +37,16 @@ export interface IdentityStore {
   membershipsOf(userId: string): Promise<Member[]>;
   /** A new user with a team of their own, as its owner. On the caller's transaction when one is given. */
   createTeamWithOwner(team: NewTeam, client?: pg.PoolClient): Promise<Member>;
+  /** Removes the team with its only user; false when it holds something already, and nothing is changed then. */
+  disband(member: Pick<Member, 'teamId' | 'userId'>): Promise<boolean>;
   openSession(session: { userId: string; teamId: string; expiresAtMs: number }): Promise<{ sessionId: string }>;
   /** Null when there is none. */
   findSession(sessionId: string): Promise<StoredSession | null>;
   /** True when it was live until now. */
   revokeSession(sessionId: string): Promise<boolean>;
 }
+
+const FOREIGN_KEY_VIOLATION = '23503';
 
 export class PgIdentityStore implements IdentityStore {
   readonly #pool: pg.Pool;
@@ -75,6 +79,21 @@ export class PgIdentityStore implements IdentityStore {
     await client.query('INSERT INTO teams (id, name, tier) VALUES ($1, $2, $3)', [teamId, team.teamName, team.tier]);
     await client.query(`INSERT INTO memberships (team_id, user_id, role) VALUES ($1, $2, 'owner')`, [teamId, userId]);
     return { userId, email: team.email, teamId, teamName: team.teamName, tier: team.tier, role: 'owner', platformOperator: false };
+  }
+
+  async disband({ teamId, userId }: Pick<Member, 'teamId' | 'userId'>): Promise<boolean> {
+    try {
+      await withTransaction(this.#pool, async (client) => {
+        await client.query('DELETE FROM sessions WHERE team_id = $1', [teamId]);
+        await client.query('DELETE FROM memberships WHERE team_id = $1', [teamId]);
+        await client.query('DELETE FROM teams WHERE id = $1', [teamId]);
+        await client.query('DELETE FROM users WHERE id = $1', [userId]);
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === FOREIGN_KEY_VIOLATION) return false;
+      throw error;
+    }
   }
 
   async openSession({

@@ -8,7 +8,7 @@ import type { Reply } from '../http/route';
 import type { IdempotencyKey } from '../idempotency/key';
 import { type Resolution, resolve } from '../idempotency/resolve';
 import type { ReadyOutcome } from '../lifecycle/port';
-import type { ResourceWithCredential } from '../projection/store';
+import type { ResourceWithCredential, StoredResource } from '../projection/store';
 import { waitFor } from '../projection/waiter';
 import { type AnswerContext, acceptedBody, inactiveError, provisionBody } from './answer';
 import type { SpecDraft } from './spec';
@@ -81,6 +81,7 @@ async function startAndAnswer(deps: ProvisionDeps, request: ProvisionRequest, sp
 
 async function settle(deps: ProvisionDeps, request: ProvisionRequest, spec: ResourceSpec, outcome: ReadyOutcome): Promise<Reply> {
   const found = await deps.store.findWithCredential(spec.resourceId);
+  if (found !== null) refuseHandedOver(request, found.resource);
   if (found !== null && isLive(found.resource.status)) return { status: 201, body: await provisionBody(found, 'ready', request.context) };
   // The run's own words come before the row's: it knows which limit was reached.
   if (outcome.outcome === 'failed') throw toLeaseholdError(outcome.error);
@@ -88,6 +89,15 @@ async function settle(deps: ProvisionDeps, request: ProvisionRequest, spec: Reso
   const gone = inactiveError(found.resource);
   if (gone !== null) throw gone;
   return await pending(request, spec.resourceId, await provisionBody(found, 'pending', request.context));
+}
+
+/** Claimed since: the key that made it opens it no more, as its token does not. */
+function refuseHandedOver({ caller }: ProvisionRequest, { team_id: teamId }: StoredResource): void {
+  if (teamId === null || caller.type === 'team') return;
+  throw new ApiError({
+    code: 'already_claimed',
+    message: 'The resource that this key made belongs to a team now. Sign in with that team.',
+  });
 }
 
 /** Where the caller may look for it: under the id, which needs the token or the team's key. */
@@ -144,6 +154,7 @@ async function accept(deps: ProvisionDeps, request: ProvisionRequest, spec: Reso
 async function answerFromRow(deps: ProvisionDeps, request: ProvisionRequest, resourceId: string): Promise<Reply | null> {
   const found = await deps.store.findWithCredential(resourceId);
   if (found === null || found.resource.status === 'pending') return null;
+  refuseHandedOver(request, found.resource);
   const gone = inactiveError(found.resource);
   if (gone !== null) throw gone;
   return { status: 201, body: await provisionBody(found, 'ready', request.context) };

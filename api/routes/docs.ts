@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ERROR_CATALOGUE, type ErrorCode } from '../../shared/errors';
 import { AGENT_ACTIONS } from '../agentactions';
 import type { ApiDeps } from '../deps';
+import { escapeHtml } from '../http/html';
 import { defineRoute, type Route } from '../http/route';
 import { openApiDocument } from '../schemas/openapi';
 
@@ -64,8 +65,6 @@ function securityText(baseUrl: string, contact: string): string {
   return `Contact: ${contact}\nExpires: ${expires}T00:00:00.000Z\nPreferred-Languages: en\nCanonical: ${baseUrl}/.well-known/security.txt\n`;
 }
 
-const escapeHtml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 /** Backticks as code. */
 const inline = (text: string): string => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 

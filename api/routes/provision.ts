@@ -46,6 +46,7 @@ function provisionErrors(kind: ResourceKind): ErrorCode[] {
     `${kind}_limit_reached`,
     'provision_limit_reached',
     'resource_inactive',
+    'already_claimed',
     'idempotency_key_reuse',
     'provision_failed',
     'service_disabled',

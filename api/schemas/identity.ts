@@ -10,7 +10,7 @@ const EMAIL_MAX = 254;
 const strictBody = <T extends z.ZodRawShape>(shape: T) =>
   z.strictObject(shape, { error: (issue) => (issue.code === 'invalid_type' ? 'the body must be a JSON object' : undefined) });
 
-const label = (what: string) =>
+export const label = (what: string) =>
   z
     .string({ error: `${what} must be a string of 1 to 64 characters` })
     .trim()
@@ -18,7 +18,7 @@ const label = (what: string) =>
     .max(64, { error: `${what} must have at most 64 characters` })
     .refine(isPlainText, { error: `${what} must hold no control characters` });
 
-const emailField = z
+export const emailField = z
   .string({ error: 'email must be an address as a string' })
   .trim()
   .max(EMAIL_MAX, { error: `email must have at most ${EMAIL_MAX} characters` })

@@ -90,6 +90,7 @@ export const noIdentities: ApiDeps['identity'] = {
   findVerifiedUser: async () => null,
   membershipsOf: async () => [],
   createTeamWithOwner: () => Promise.reject(new Error('no identities here')),
+  disband: async () => true,
   openSession: () => Promise.reject(new Error('no identities here')),
   findSession: async () => null,
   revokeSession: async () => false,
