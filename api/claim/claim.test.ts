@@ -3,11 +3,10 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ApplicationFailure, WorkflowUpdateFailedError } from '@temporalio/client';
 import fc from 'fast-check';
 import request from 'supertest';
-import { claimHandle, hashToken } from '../../shared/crypto';
+import { CLAIM_AUDIENCE, claimHandle, hashToken } from '../../shared/crypto';
 import { isUuid } from '../auth/authorize';
 import { escapeHtml } from '../http/html';
 import type { CommandRequest, LifecyclePort } from '../lifecycle/port';
-import { CLAIM_AUDIENCE } from '../provision/answer';
 import {
   API_KEY,
   aRow,
