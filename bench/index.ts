@@ -1,6 +1,7 @@
 // The benchmarks' command line: `npm run bench -- provision`. Each benchmark starts what it needs and prints one table.
 import { Command, InvalidArgumentError } from 'commander';
 import { RESOURCE_KINDS, type ResourceKind } from '../shared/resourcetype';
+import { runDegradingBench } from './degrading';
 import { runDensityBench } from './density';
 import { kindsOf, runKindsBench } from './kinds';
 import { type ProvisionOptions, runProvisionBench, SUBJECTS, type SubjectName } from './provision';
@@ -60,6 +61,11 @@ program
   .option('--kinds <list>', 'only these', kinds, [...RESOURCE_KINDS])
   .option('--cold', 'with nothing made ahead', false)
   .action(runKindsBench);
+program
+  .command('degrading')
+  .description('databases made while another kind’s server hangs, against the same while it runs')
+  .option('--rounds <count>', 'measured rounds', rounds, 4)
+  .action(runDegradingBench);
 program
   .command('density')
   .description('so many redis, mongodb and NATS resources alive at once: memory each, idle processor time of the control processes')
