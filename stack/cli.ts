@@ -35,6 +35,12 @@ export async function runCli(argv: string[]): Promise<number> {
     .action(withSettings(stop));
   program.command('status').option('--json', 'as JSON').description('what runs, where, since when').action(withSettings(status));
   program
+    .command('trace')
+    .argument('<request id>', 'what X-Request-ID of an answer said')
+    .option('--json', 'as JSON')
+    .description('find one request in logs, trace, workflow, outbox, stream of events and audit; exit code 1 when a part has nothing of it')
+    .action(withSettings(trace));
+  program
     .command('fetch')
     .description('bring the programs that start would fetch or build into the cache, and start nothing')
     .action(withSettings(fetchPrograms));
@@ -62,6 +68,13 @@ async function start(settings: Settings, names: string[]): Promise<number> {
   }
   printTable((await callControl(runningControl(settings), 'POST /start', names)).processes);
   return 0;
+}
+
+async function trace(settings: Settings, requestId: string, options: { json?: boolean }): Promise<number> {
+  const { isComplete, traceRequest, traceTable } = await import('./trace/index.js');
+  const traced = await traceRequest(settings, requestId);
+  process.stdout.write(options.json ? `${JSON.stringify({ request_id: requestId, traced })}\n` : traceTable(requestId, traced));
+  return isComplete(traced) ? 0 : 1;
 }
 
 /** What cannot be had disables its kind alone; without Temporal there is no start. */

@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
 import { resourceEvent } from '../../shared/events';
+import { activeTraceparent } from '../../shared/telemetry';
 import { kindSlotsFull, lockKindSlots } from './kind-slots';
 import type { TransitionAnswer, TransitionRequest, WrittenEvent } from './types';
 
@@ -28,7 +29,7 @@ WITH updated AS (
   INSERT INTO resource_events (id, resource_id, revision, type, status, data, actor_type, actor_id, request_id, occurred_at)
   SELECT $24, id, $3, $25, $4, $26, $27, $28, $30, $16 FROM updated
 ), outbox AS (
-  INSERT INTO outbox_events (id, resource_id, revision, type, payload) SELECT $24, id, $3, $25, $31 FROM updated
+  INSERT INTO outbox_events (id, resource_id, revision, type, payload, traceparent) SELECT $24, id, $3, $25, $31, $38 FROM updated
 ), audit AS (
   INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, actor_role, actor_user_id, actor_credential, ip, action, target_type,
                           target_id, team_id, result, correlation_id, data)
@@ -170,6 +171,7 @@ function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }
     actor.userId ?? null,
     actor.credential ?? null,
     actor.ip ?? null,
+    activeTraceparent(),
   ];
   return { envelope, values };
 }

@@ -74,7 +74,15 @@ export async function openWorkerProcess(
     logger: temporalLogger(logger),
     shutdownSignals: [],
     telemetryOptions: {
-      metrics: { prometheus: { bindAddress: `127.0.0.1:${sdkMetricsPort}` } },
+      metrics: {
+        prometheus: {
+          bindAddress: `127.0.0.1:${sdkMetricsPort}`,
+          // As Prometheus names things: `_total`, and durations in `_seconds`.
+          countersTotalSuffix: true,
+          unitSuffix: true,
+          useSecondsForDurations: true,
+        },
+      },
       // Without it the SDK's native part writes its own, colored lines between our JSON.
       logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
     },

@@ -513,6 +513,32 @@ describe('what is written down', () => {
     expect((await own(resource, 'GET :id')).headers['x-request-id']).not.toBe(requestId);
   });
 
+  it('the trace command finds one request in every part', async () => {
+    const requestId = `req-${crypto.randomUUID()}`;
+    const resource = await create({ name: 'followed' }, { 'x-request-id': requestId });
+    const traced = await until(
+      'the request in every part',
+      async () => {
+        const { stdout } = await stack.cli('trace', requestId, '--json');
+        const { traced: parts } = JSON.parse(stdout) as { traced: { place: string; found: string[]; unreachable?: string }[] };
+        // The relay publishes a moment later, and only where a broker of events runs.
+        const awaited = parts.filter(({ place, unreachable }) => place !== 'other logs' && unreachable === undefined);
+        return awaited.every(({ found }) => found.length > 0) && parts;
+      },
+      { timeoutMs: 30_000, everyMs: 500 },
+    );
+    const foundAt = Object.fromEntries(traced.map(({ place, found }) => [place, found.join('\n')]));
+    expect(foundAt['api log']).toContain('POST /db/new 201');
+    expect(foundAt['worker log']).toContain('worker.log');
+    expect(foundAt.trace).toMatch(/^[0-9a-f]{32}$/);
+    expect(foundAt.workflow).toMatch(new RegExp(`^resource/${resource.id} RUNNING http.*/workflows/resource%2F${resource.id}/`));
+    expect(foundAt['outbox row']).toContain('resource.active');
+    expect(foundAt['audit row']).toContain('resource.create success');
+    const unknown = await stack.cli('trace', 'no-such-request');
+    expect(unknown.code).toBe(1);
+    expect(unknown.stdout).toMatch(/^audit row +not found$/m);
+  });
+
   it('no secret is in Temporal, in the logs, or in events, outbox and audit', async () => {
     const marker = `marker-${crypto.randomUUID().slice(0, 8)}`;
     const resource = await create({ name: marker });
