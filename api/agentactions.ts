@@ -67,6 +67,7 @@ export const AGENT_ACTIONS: Readonly<Record<ErrorCode, AgentAction>> = {
   no_expiry: state('the resource never expires', 'It needs no extension'),
   subscription_limit_reached: state('the team has as many webhook subscriptions as there can be', 'Delete one first'),
   sign_in_to_claim: state('this address has an account', 'Sign in and repeat the claim with that credential'),
+  service_account_exists: state('the subject is bound to a team already, or is a person’s', 'Use another subject for the machine'),
   already_claimed: state('the resource was claimed before', 'Sign in with the team that holds it'),
   already_member: state('they are a member of that team already', 'Nothing is to be done'),
   last_owner: state('a team needs an owner, and this is the only one', 'Make another member an owner first'),

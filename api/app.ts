@@ -22,6 +22,7 @@ import { apiKeyRoutes } from './routes/apikeys';
 import { auditRoutes } from './routes/audit';
 import { claimRoutes } from './routes/claim';
 import { claimPageRoutes } from './routes/claim-page';
+import { cliRoutes } from './routes/cli';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
@@ -33,6 +34,7 @@ import { policyRoutes } from './routes/policies';
 import { presignRoutes } from './routes/presign';
 import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
+import { serviceAccountRoutes } from './routes/serviceaccounts';
 import { signInRoutes } from './routes/signin';
 import { subscriptionDeliveryRoutes } from './routes/subscription-deliveries';
 import { subscriptionRoutes } from './routes/subscriptions';
@@ -74,6 +76,8 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...placementRoutes(deps),
     ...signInRoutes(deps),
     ...policyRoutes(deps),
+    ...cliRoutes(deps),
+    ...serviceAccountRoutes(deps),
     ...opsRoutes(deps),
   ];
   return [...routes, ...docsRoutes(deps, routes)];

@@ -12,7 +12,9 @@ import type { RateGate } from './http/ratelimit';
 import type { Route } from './http/route';
 import type { IdempotentRequests } from './idempotency/requests';
 import type { ApiKeyStore } from './identity/apikeys';
+import type { CliSessionStore } from './identity/cli';
 import type { OidcSignIn } from './identity/oidc-signin';
+import type { ServiceAccountStore } from './identity/serviceaccounts';
 import type { IdentityStore } from './identity/store';
 import type { TeamStore } from './identity/teams';
 import type { LifecyclePort } from './lifecycle/port';
@@ -49,6 +51,8 @@ export interface ApiDeps {
   auditLog: AuditLog;
   leakReport: LeakReport;
   oidc: OidcSignIn;
+  serviceAccounts: ServiceAccountStore;
+  cliSessions: CliSessionStore;
   lifecycle: LifecyclePort;
   feed: ChangeFeed;
   /** null = this api cannot read webhook inboxes. */

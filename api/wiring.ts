@@ -19,9 +19,11 @@ import { Metrics } from './http/metrics';
 import { RateGate, rateFigures } from './http/ratelimit';
 import { PgIdempotentRequests } from './idempotency/requests';
 import { PgApiKeyStore } from './identity/apikeys';
+import { PgCliSessionStore } from './identity/cli';
 import { OidcVerifier } from './identity/oidc';
 import { OidcSignIn } from './identity/oidc-signin';
 import { PgSignInStore } from './identity/oidc-store';
+import { PgServiceAccountStore } from './identity/serviceaccounts';
 import { PgIdentityStore } from './identity/store';
 import { PgTeamStore } from './identity/teams';
 import { contextInterceptor } from './lifecycle/context';
@@ -107,8 +109,15 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   const policies = new PgPolicies({ pool, onError: (error) => logger.warn('policies cannot be read; the last ones hold', { error }) });
   const counter = new StoredRateCounter({ pool, redisUrl: config.redisUrl, logger });
   const identity = new PgIdentityStore(pool);
-  const signInStore = new PgSignInStore(pool, identity);
   const idempotency = new PgIdempotentRequests({ pool, keyring, keptMs: () => plans.current().idempotency.keptMs });
+  const serviceAccounts = new PgServiceAccountStore(pool);
+  const oidc = new OidcSignIn({
+    verifier: new OidcVerifier(config.oidcIssuers),
+    store: new PgSignInStore(pool, identity),
+    serviceAccounts,
+    identity,
+    logger,
+  });
   const stopping = new AbortController();
   const deps: ApiDeps = {
     settings: config,
@@ -118,7 +127,9 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
     apiKeys: new PgApiKeyStore(pool, logger),
     auditLog: new PgAuditLog(pool),
     leakReport: new PgLeakReport(pool),
-    oidc: new OidcSignIn({ verifier: new OidcVerifier(config.oidcIssuers), store: signInStore, identity, logger }),
+    oidc,
+    serviceAccounts,
+    cliSessions: new PgCliSessionStore(pool, keyring),
     lifecycle: new TemporalLifecycle({ client, uiUrl: config.temporal.uiUrl }),
     feed,
     inbox,

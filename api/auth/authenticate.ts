@@ -49,7 +49,7 @@ export async function authenticate(deps: AuthenticatorDeps, authorization: strin
     // Before any key is tried: an issuer's token never meets our keys, nor ours an issuer's.
     const issuer = namedIssuer(token);
     if (issuer === undefined) throw unauthorized('malformed_token');
-    return issuer === null ? await bySession(deps, token, address) : await deps.oidc.caller(token, address);
+    return issuer === null ? await bySession(deps, token, address) : await deps.oidc.caller(token, address, deps.onRevoked);
   }
   const key = await deps.store.findApiKey(hashToken(token));
   if (key === null) throw unauthorized('invalid_claims');

@@ -6,7 +6,8 @@ import type { ClientAddress, TeamCaller } from '../auth/caller';
 import { ApiError } from '../errors';
 import type { OidcIdentity, OidcVerifier } from './oidc';
 import { IssuerUnavailable } from './oidc-keys';
-import type { ServiceAccount, SignInStore } from './oidc-store';
+import type { SignInStore } from './oidc-store';
+import type { ServiceAccount, ServiceAccountStore } from './serviceaccounts';
 import type { IdentityStore, Member } from './store';
 
 /** What a team of somebody's own starts with. */
@@ -16,6 +17,7 @@ const TEAM_NAME_MAX = 64;
 export interface OidcSignInDeps {
   verifier: Pick<OidcVerifier, 'verify' | 'knows'>;
   store: SignInStore;
+  serviceAccounts: Pick<ServiceAccountStore, 'find'>;
   identity: Pick<IdentityStore, 'membershipsOf'>;
   logger: Pick<Logger, 'warn'>;
 }
@@ -35,12 +37,13 @@ export class OidcSignIn {
   /**
    * Who a bearer token of an issuer is. A person is one before they are a machine: nobody can bind another's subject to a team of their
    * own and receive what that person makes. A token that names an address is a person's, for the same reason.
+   * @param onRevoked told of a machine that was let in once
    * @throws ApiError unauthorized, temporarily_unavailable
    */
-  async caller(token: string, address: ClientAddress): Promise<TeamCaller> {
+  async caller(token: string, address: ClientAddress, onRevoked: (caller: TeamCaller) => void): Promise<TeamCaller> {
     const identity = await this.#verified(token);
     const known = await this.#deps.store.findPerson(identity);
-    if (known === null && identity.email === null) return this.#machine(identity, address);
+    if (known === null && identity.email === null) return await this.#machine(identity, address, onRevoked);
     const { userId } = known ?? (await this.#signUp(identity, address));
     const { teamId, tier, role, platformOperator } = await this.#membership(userId, identity.team);
     const credential = { type: 'id_token', subject: identity.subject } as const;
@@ -93,14 +96,17 @@ export class OidcSignIn {
     return chosen;
   }
 
-  async #machine(identity: OidcIdentity, address: ClientAddress): Promise<TeamCaller> {
-    const account = await this.#deps.store.findServiceAccount(identity);
+  async #machine(identity: OidcIdentity, address: ClientAddress, onRevoked: (caller: TeamCaller) => void): Promise<TeamCaller> {
+    const account = await this.#deps.serviceAccounts.find(identity);
     if (account === null || !isForTeam(identity, account)) {
       throw unauthorized('invalid_claims', 'Nobody has bound this subject to a team. An admin of the team adds it as a service account.');
     }
-    if (account.revoked) throw unauthorized('revoked_session', 'The service account was removed from its team.');
     const { teamId, tier, role, scopes, subject } = account;
-    return { type: 'team', address, teamId, tier, role, userId: null, scopes, credential: { type: 'id_token', subject } };
+    const credential = { type: 'id_token', subject } as const;
+    const caller: TeamCaller = { type: 'team', address, teamId, tier, role, userId: null, scopes, credential };
+    if (!account.revoked) return caller;
+    onRevoked(caller);
+    throw unauthorized('revoked_session', 'The service account was removed from its team.');
   }
 }
 

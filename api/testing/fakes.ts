@@ -96,13 +96,22 @@ export const noIdentities: ApiDeps['identity'] = {
   revokeSession: async () => false,
 };
 
-const noSignIns: ConstructorParameters<typeof OidcSignIn>[0]['store'] = {
-  findPerson: async () => null,
-  signUp: () => Promise.reject(new Error('nobody signs in here')),
-  findServiceAccount: async () => null,
-  listServiceAccounts: async () => [],
-  createServiceAccount: async () => null,
-  revokeServiceAccount: async () => false,
+const noSignIns: Pick<ApiDeps, 'oidc' | 'serviceAccounts' | 'cliSessions'> = {
+  oidc: new OidcSignIn({
+    verifier: new OidcVerifier([]),
+    store: { findPerson: async () => null, signUp: () => Promise.reject(new Error('nobody signs in here')) },
+    serviceAccounts: { find: async () => null },
+    identity: noIdentities,
+    logger: { warn: () => undefined },
+  }),
+  serviceAccounts: { find: async () => null, list: async () => [], create: async () => null, remove: async () => false },
+  cliSessions: {
+    open: async () => ({ sessionId: 'session', approvalId: 'approval', expiresAtMs: 0 }),
+    find: async () => null,
+    approve: async () => null,
+    complete: async () => undefined,
+    take: async () => null,
+  },
 };
 
 /** Rows in memory, behind the same interface as the real ones. */
@@ -298,7 +307,8 @@ export function fakeApp(
     store,
     identity: parts.identity ?? noIdentities,
     ...emptyTeams,
-    oidc: parts.oidc ?? new OidcSignIn({ verifier: new OidcVerifier([]), store: noSignIns, identity: noIdentities, logger }),
+    ...noSignIns,
+    ...(parts.oidc === undefined ? {} : { oidc: parts.oidc }),
     lifecycle: parts.lifecycle ?? untouchableLifecycle(),
     feed: parts.feed ?? silentFeed,
     inbox: parts.inbox ?? null,

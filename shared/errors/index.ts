@@ -47,6 +47,7 @@ export const ERROR_CATALOGUE = {
   already_claimed: 409,
   subscription_limit_reached: 409,
   sign_in_to_claim: 409,
+  service_account_exists: 409,
   already_member: 409,
   last_owner: 409,
   resource_inactive: 410,

@@ -14,7 +14,7 @@ beforeAll(async () => {
   const crowd = Object.fromEntries(
     Array.from({ length: 3 }, (_, n) => [`crowd${n}`, { email: 'crowd@example.com', email_verified: true }]),
   );
-  world = await openSignInWorld({ ...ACCOUNTS, ...crowd, twenty: { email: 'twenty@example.com', email_verified: true } });
+  world = await openSignInWorld({ accounts: { ...ACCOUNTS, ...crowd, twenty: { email: 'twenty@example.com', email_verified: true } } });
 });
 afterAll(() => world.close());
 

@@ -39,9 +39,7 @@ CREATE TABLE cli_sessions (
   user_id uuid REFERENCES users (id),
   team_id uuid REFERENCES teams (id),
   completed_at timestamptz,
-  claimed_tokens_encrypted text,
-  polls_started_at timestamptz,
-  polls integer NOT NULL DEFAULT 0
+  claimed_tokens_encrypted text
 );
 CREATE INDEX cli_sessions_expired ON cli_sessions (expires_at);
 
