@@ -1,0 +1,4 @@
+import { describeAttacks } from '../suite';
+import { limitAttacks } from './attacks';
+
+describeAttacks(limitAttacks, { atLeast: 25 });
