@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 if (process.argv.includes('--help')) {
-  console.log('usage: npm run attack   two tenants of each kind on real servers; what one tries against the other must be refused');
+  console.log(
+    'usage: npm run attack [-- <kind> ...]   two tenants of each kind on real servers; what one tries against the other must be refused',
+  );
   process.exit(0);
 }
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -18,6 +20,7 @@ const env = {
   ...process.env,
   TMPDIR: folder,
   LEASEHOLD_ATTACK_REPORT: report,
+  LEASEHOLD_ATTACK_KINDS: process.argv.slice(2).join(','),
   LEASEHOLD_CACHE: process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache'),
 };
 const jest = [join(root, 'node_modules/jest/bin/jest.js'), '--selectProjects', 'attack', '--runInBand', '--silent', '--forceExit'];

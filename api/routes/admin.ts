@@ -1,6 +1,6 @@
 // What operators do: look across teams, suspend and lift a suspension.
 import { audit } from '../audit';
-import { authorizeScope, notFound } from '../auth/authorize';
+import { authorizeScope, isUuid, refuseUnknown } from '../auth/authorize';
 import type { ApiDeps } from '../deps';
 import { defineRoute, type Reply, type Route, type RouteRequest } from '../http/route';
 import type { LifecycleCommand } from '../lifecycle/port';
@@ -21,7 +21,6 @@ import {
 import { sendCommand } from './commands';
 import { nextCursor } from './resources';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const COMMAND_ERRORS = [
   'not_found',
   'resource_inactive',
@@ -87,8 +86,9 @@ async function resourceForOperator(
   action: 'admin.suspend' | 'admin.unsuspend',
 ): Promise<StoredResource> {
   authorizeScope(deps, { caller, context, action, scope: { kind: 'global' } });
-  const row = UUID.test(params.id) ? await deps.store.find({ id: params.id.toLowerCase(), tokenHash: null }) : null;
-  if (row === null) throw notFound();
+  const id = params.id.toLowerCase();
+  const row = isUuid(id) ? await deps.store.find({ id, tokenHash: null }) : null;
+  if (row === null) throw refuseUnknown(deps, { caller, context, action, target: { type: 'resource', id, teamId: null } });
   context.resourceId = row.id;
   return row;
 }

@@ -1,5 +1,5 @@
 // Where resources are placed, for operators: what there is, and taking a backend or a host out of use.
-import { audit } from '../audit';
+import { audit, auditDenial } from '../audit';
 import { authorizeScope } from '../auth/authorize';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
@@ -58,16 +58,12 @@ function drainRoute(deps: ApiDeps, place: Place, drained: boolean): Route {
     async handle({ caller, context, params }) {
       authorizeScope(deps, { caller, context, action: 'admin.drain', scope: { kind: 'global' } });
       const { name } = params;
-      if (!(await deps.store.setDrained({ place, name, drained })))
+      const fact = { caller, context, action: 'admin.drain', target: { type: place, id: name, teamId: null }, data: { drained } };
+      if (!(await deps.store.setDrained({ place, name, drained }))) {
+        auditDenial(deps, fact);
         throw new ApiError({ code: 'not_found', message: `There is no ${place} of this name; see /api/v1/admin/backends.` });
-      await audit(deps, {
-        caller,
-        context,
-        action: 'admin.drain',
-        target: { type: place, id: name, teamId: null },
-        result: 'success',
-        data: { drained },
-      });
+      }
+      await audit(deps, { ...fact, result: 'success' });
       return { status: 200, body: { ok: true, name, drained } };
     },
   });

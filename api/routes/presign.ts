@@ -2,6 +2,7 @@
 import { isInactive } from '../../shared/resourcestatus';
 import { checkObjectKey, MAX_OBJECT_KEY_BYTES } from '../../shared/storagepath';
 import { presignObject } from '../../shared/storageprovider';
+import { audit } from '../audit';
 import { authorizeResource, notFound } from '../auth/authorize';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
@@ -58,6 +59,9 @@ function presignRoute(deps: ApiDeps): Route {
         ...{ operation: body.operation, expiresInSeconds: Math.floor((endsAtMs - signedAt.getTime()) / 1000), signedAt },
       });
       const expiresAt = new Date(endsAtMs).toISOString();
+      const target = { type: 'resource', id: row.id, teamId: row.team_id };
+      // The key of the object is the tenant's own business.
+      await audit(deps, { caller, context, action: 'storage.presign', target, result: 'success', data: { operation: body.operation } });
       return {
         status: 200,
         body: { ok: true, url, method: body.operation, key: body.key, object_key: objectKey, expires_at: expiresAt },

@@ -21,12 +21,15 @@ function isSuite(value: unknown): value is AttackSuite {
   return typeof value === 'object' && value !== null && 'kind' in value && 'open' in value && typeof value.open === 'function';
 }
 
-/** One folder a kind; whatever its attacks.ts exports that is a suite. */
+/** One folder a kind, all of them unless some are asked for; whatever its attacks.ts exports that is a suite. */
 async function suites(): Promise<AttackSuite[]> {
-  const files = readdirSync(__dirname, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => join(__dirname, name, 'attacks.ts'))
-    .filter((file) => existsSync(file));
+  const asked = (process.env.LEASEHOLD_ATTACK_KINDS ?? '').split(',').filter((kind) => kind !== '');
+  const folders = readdirSync(__dirname, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(__dirname, entry.name, 'attacks.ts')))
+    .map(({ name }) => name);
+  const unknown = asked.filter((kind) => !folders.includes(kind));
+  if (unknown.length > 0) throw new Error(`no such attacks: ${unknown.join(', ')}; there are ${folders.join(', ')}`);
+  const files = folders.filter((name) => asked.length === 0 || asked.includes(name)).map((name) => join(__dirname, name, 'attacks.ts'));
   const modules = await Promise.all(files.map((file) => import(file) as Promise<Record<string, unknown>>));
   return modules.flatMap((exported) => Object.values(exported).filter(isSuite));
 }

@@ -1,0 +1,223 @@
+// Where every route stands: who may call it on what is theirs. A route that is not in here fails the matrix.
+import { randomUUID } from 'node:crypto';
+import type { ResourceKind } from '../../shared/resourcetype';
+import type { ApiWorld, Resource, Team } from '../harness/api-world';
+
+export const CALLERS = [
+  'anonymous',
+  'token',
+  'viewer',
+  'member',
+  'admin',
+  'owner',
+  'read key',
+  'write key',
+  'admin key',
+  'operator key',
+  'operator person',
+] as const;
+export type CallerName = (typeof CALLERS)[number];
+
+/** What a route's path and body name: of the caller's own team, of another's, or of nobody's. */
+export type Whose = 'own' | 'foreign' | 'unknown';
+
+export interface Named {
+  path: Record<string, string>;
+  body?: unknown;
+}
+
+export interface Scene {
+  world: ApiWorld;
+  own: Team;
+  foreign: Team;
+}
+
+export interface Place {
+  /** On what is their own; everybody else is refused. */
+  allowed: readonly CallerName[];
+  /** Made anew for each call; absent = the route names nothing. */
+  named?: (scene: Scene, whose: Whose) => Promise<Named>;
+  /** For routes that name nothing. */
+  body?: () => unknown;
+  /** Whom another's thing is no secret to. */
+  seesForeign?: readonly CallerName[];
+  /** Where its line of success is proved instead, for what needs more than a database. */
+  successProvedBy?: string;
+}
+
+const EVERYBODY = CALLERS;
+const VIEWERS = ['viewer', 'member', 'admin', 'owner'] as const;
+const MEMBERS = ['member', 'admin', 'owner'] as const;
+const ADMINS = ['admin', 'owner'] as const;
+const READ_KEYS = ['read key', 'admin key'] as const;
+const WRITE_KEYS = ['write key', 'admin key'] as const;
+const OPERATORS = ['operator key', 'operator person'] as const;
+/** A person who operates the platform is a viewer of their own team beside it. */
+const AS_VIEWER = ['operator person'] as const;
+
+const RESOURCE_READERS = [...VIEWERS, ...AS_VIEWER, ...READ_KEYS, 'operator key'] as const;
+const RESOURCE_WRITERS = [...MEMBERS, ...WRITE_KEYS] as const;
+const CREDENTIAL_READERS = [...MEMBERS, ...READ_KEYS] as const;
+const TEAM_READERS = [...VIEWERS, ...AS_VIEWER, ...READ_KEYS] as const;
+const EVERY_TEAM = [...VIEWERS, ...AS_VIEWER, 'read key', 'write key', 'admin key'] as const;
+const PERSONS = [...VIEWERS, ...AS_VIEWER] as const;
+
+async function resourceOf({ world, own, foreign }: Scene, whose: Whose, kind: ResourceKind): Promise<Resource> {
+  if (whose === 'unknown') return { id: randomUUID(), token: randomUUID() };
+  return await world.resource((whose === 'own' ? own : foreign).id, kind);
+}
+
+const onResource =
+  (body?: unknown, parameter = 'id', more: Record<string, string> = {}, kind: ResourceKind = 'postgres') =>
+  async (scene: Scene, whose: Whose): Promise<Named> => ({
+    path: { [parameter]: (await resourceOf(scene, whose, kind)).id, ...more },
+    body,
+  });
+
+async function freshMember({ world, own, foreign }: Scene, whose: Whose): Promise<string> {
+  if (whose === 'unknown') return randomUUID();
+  return (await world.person((whose === 'own' ? own : foreign).id, 'viewer')).userId;
+}
+
+const onMember =
+  (body?: unknown) =>
+  async (scene: Scene, whose: Whose): Promise<Named> => ({ path: { user_id: await freshMember(scene, whose) }, body });
+
+async function invitation({ world }: Scene, team: Team): Promise<{ id: string; token: string }> {
+  const bearer = await world.session(team.people.owner);
+  const { status, body, text } = await world.call('POST /api/v1/team/invitations', {
+    bearer,
+    body: { email: 'new@people.test', role: 'viewer' },
+  });
+  if (status !== 201) throw new Error(text);
+  return body;
+}
+
+const onInvitation = async (scene: Scene, whose: Whose): Promise<Named> => {
+  const id = whose === 'unknown' ? randomUUID() : (await invitation(scene, whose === 'own' ? scene.own : scene.foreign)).id;
+  return { path: { id } };
+};
+
+/** Good for whoever holds it, so it is nobody's: `foreign` is a token that was never given out. */
+const onInvitationToken = async (scene: Scene, whose: Whose): Promise<Named> => ({
+  path: { token: whose === 'own' ? (await invitation(scene, await scene.world.team())).token : randomUUID() },
+});
+
+const onApiKey = async ({ world, own, foreign }: Scene, whose: Whose): Promise<Named> => ({
+  path: { id: whose === 'unknown' ? randomUUID() : (await world.apiKey((whose === 'own' ? own : foreign).people.owner)).id },
+});
+
+const provision: Place = {
+  allowed: ['anonymous', 'token', ...RESOURCE_WRITERS],
+  // A same body within two minutes would be the same request.
+  body: () => ({ name: `n ${randomUUID()}` }),
+};
+const onlyProvisionOf = (proof: string): Place => ({ ...provision, successProvedBy: proof });
+const PUBLIC: Place = { allowed: EVERYBODY };
+const operatorReads: Place = { allowed: OPERATORS };
+const drain = (name: string): Place => ({
+  allowed: OPERATORS,
+  named: async (_scene, whose) => ({ path: { name: whose === 'own' ? name : randomUUID() } }),
+});
+
+const OTHER_KINDS = 'the line is written by the same reserve as for postgres';
+const NO_INBOX = 'test/contract/webhook-api.test.ts';
+
+export const PLACES: Readonly<Record<string, Place>> = {
+  provision_postgres: provision,
+  provision_vector: onlyProvisionOf(OTHER_KINDS),
+  provision_redis: onlyProvisionOf(OTHER_KINDS),
+  provision_mongodb: onlyProvisionOf(OTHER_KINDS),
+  provision_queue: onlyProvisionOf(OTHER_KINDS),
+  provision_storage: onlyProvisionOf(OTHER_KINDS),
+  provision_webhook: onlyProvisionOf(OTHER_KINDS),
+
+  list_resources: { allowed: TEAM_READERS },
+  get_resource: { allowed: RESOURCE_READERS, named: onResource(), seesForeign: ['operator key'] },
+  get_credentials: { allowed: CREDENTIAL_READERS, named: onResource(), seesForeign: ['operator key'] },
+  list_events: { allowed: RESOURCE_READERS, named: onResource(), seesForeign: ['operator key'] },
+  extend_resource: { allowed: RESOURCE_WRITERS, named: onResource({ ttl: '10m' }), seesForeign: ['operator key'] },
+  pause_resource: { allowed: RESOURCE_WRITERS, named: onResource({}), seesForeign: ['operator key'] },
+  resume_resource: { allowed: RESOURCE_WRITERS, named: onResource({}), seesForeign: ['operator key'] },
+  rotate_credentials: { allowed: RESOURCE_WRITERS, named: onResource({}), seesForeign: ['operator key'] },
+  update_resource: { allowed: RESOURCE_WRITERS, named: onResource({ name: 'renamed' }), seesForeign: ['operator key'] },
+  delete_resource: { allowed: RESOURCE_WRITERS, named: onResource(), seesForeign: ['operator key'] },
+  presign_object: {
+    allowed: [],
+    named: onResource({ operation: 'GET', key: 'a' }, 'token'),
+    seesForeign: ['operator key'],
+    successProvedBy: 'api/routes/presign.test.ts',
+  },
+  list_webhook_requests: {
+    allowed: CREDENTIAL_READERS,
+    named: onResource(undefined, 'token', {}, 'webhook'),
+    seesForeign: ['operator key'],
+  },
+  get_webhook_request: {
+    allowed: CREDENTIAL_READERS,
+    named: onResource(undefined, 'token', { id: randomUUID() }, 'webhook'),
+    seesForeign: ['operator key'],
+  },
+  replay_webhook_request: {
+    allowed: RESOURCE_WRITERS,
+    named: onResource({ url: 'https://example.com/' }, 'token', { id: randomUUID() }, 'webhook'),
+    seesForeign: ['operator key'],
+    successProvedBy: NO_INBOX,
+  },
+  update_webhook: {
+    allowed: RESOURCE_WRITERS,
+    named: onResource({ signature: null }, 'token', {}, 'webhook'),
+    successProvedBy: NO_INBOX,
+    seesForeign: ['operator key'],
+  },
+
+  me: { allowed: [...EVERY_TEAM, 'operator key'] },
+  whoami: { allowed: [...EVERY_TEAM, 'operator key'] },
+  logout: { allowed: PERSONS, body: () => ({}) },
+  switch_team: {
+    allowed: PERSONS,
+    named: async ({ own, foreign }, whose) => ({
+      path: {},
+      body: { team_id: whose === 'own' ? own.id : whose === 'foreign' ? foreign.id : randomUUID() },
+    }),
+  },
+  create_api_key: { allowed: ADMINS, body: () => ({ name: 'ci', scopes: ['read'] }) },
+  list_api_keys: { allowed: [...ADMINS, ...READ_KEYS] },
+  revoke_api_key: { allowed: [...ADMINS, 'admin key'], named: onApiKey },
+  get_team: { allowed: TEAM_READERS },
+  update_team: { allowed: ['owner', 'admin key'], body: () => ({ name: 'renamed' }) },
+  list_members: { allowed: TEAM_READERS },
+  update_member: { allowed: ['owner'], named: onMember({ role: 'member' }) },
+  remove_member: { allowed: ADMINS, named: onMember() },
+  create_invitation: { allowed: ADMINS, body: () => ({ email: 'new@people.test', role: 'member' }) },
+  list_invitations: { allowed: [...ADMINS, ...READ_KEYS] },
+  revoke_invitation: { allowed: ADMINS, named: onInvitation },
+  preview_invitation: PUBLIC,
+  accept_invitation: { allowed: PERSONS, named: onInvitationToken },
+  list_audit: { allowed: [...ADMINS, 'admin key'] },
+  export_audit: { allowed: [...ADMINS, 'admin key'] },
+
+  admin_list_resources: operatorReads,
+  admin_suspend_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
+  admin_unsuspend_resource: { allowed: OPERATORS, named: onResource({}), seesForeign: OPERATORS },
+  admin_delete_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
+  admin_leaks: operatorReads,
+  admin_list_audit: operatorReads,
+  admin_export_audit: operatorReads,
+  admin_list_backends: operatorReads,
+  admin_drain_backend: drain('postgres-tenants'),
+  admin_undrain_backend: drain('postgres-tenants'),
+  admin_drain_host: drain('host-1'),
+  admin_undrain_host: drain('host-1'),
+
+  livez: PUBLIC,
+  healthz: PUBLIC,
+  readyz: PUBLIC,
+  metrics: PUBLIC,
+  buildinfo: PUBLIC,
+  capabilities: PUBLIC,
+  openapi: PUBLIC,
+  docs: PUBLIC,
+  llms: PUBLIC,
+  security_txt: PUBLIC,
+};

@@ -1,0 +1,4 @@
+import { describeAttacks } from '../suite';
+import { apiAttacks } from './attacks';
+
+describeAttacks(apiAttacks, { atLeast: 120 });
