@@ -38,6 +38,13 @@ describe('POST /storage/:token/presign', () => {
     expect(new URL(body.url).searchParams.get('X-Amz-Expires')).toBe('600');
   });
 
+  it('is on the record, without the key of the object', async () => {
+    store.audited = [];
+    expect((await presign({ operation: 'PUT', key: 'patients/ada.txt' })).status).toBe(200);
+    expect(store.audited).toMatchObject([{ action: 'storage.presign', result: 'success', data: { operation: 'PUT' } }]);
+    expect(JSON.stringify(store.audited)).not.toContain('ada');
+  });
+
   it('never outlives temporary credentials', async () => {
     store.issued = { ...KEY, session_token: 'session', credentials_expire_at: new Date(Date.now() + 90_000).toISOString() };
     const { body } = await presign({ operation: 'GET', key: 'a', expires_in: 3_600 });

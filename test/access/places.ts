@@ -143,8 +143,8 @@ export const PLACES: Readonly<Record<string, Place>> = {
   update_resource: { allowed: RESOURCE_WRITERS, named: onResource({ name: 'renamed' }), seesForeign: ['operator key'] },
   delete_resource: { allowed: RESOURCE_WRITERS, named: onResource(), seesForeign: ['operator key'] },
   presign_object: {
-    allowed: [],
-    named: onResource({ operation: 'GET', key: 'a' }, 'token'),
+    allowed: CREDENTIAL_READERS,
+    named: onResource({ operation: 'GET', key: 'a' }, 'token', {}, 'storage'),
     seesForeign: ['operator key'],
     successProvedBy: 'api/routes/presign.test.ts',
   },
