@@ -153,6 +153,7 @@ describe('the signature', () => {
     const row = world.rows.rows.find(({ id }) => id === tenant.request.resourceId);
     if (row) Object.assign(row, { credential_version: 2 });
     expect((await patch(null)).body).toEqual({ ok: true, signature: null });
+    expect(world.rows.audited.at(-1)).toMatchObject({ action: 'webhook.signature', result: 'success', data: { checked: false } });
     expect((await send({ body: 'other', version: 2 })).status).toBe(200);
   });
 

@@ -1,6 +1,6 @@
 // A lifecycle without an orchestrator: commands write the transitions that the workflow would, by the statements that it uses.
 import { createPlatformActivities } from '../../activities/platform';
-import type { ResourceEventType } from '../../activities/platform/types';
+import type { TransitionRequest } from '../../activities/platform/types';
 import type { LifecyclePort } from '../../api/lifecycle/port';
 import type { Keyring } from '../../shared/crypto';
 import { resourceRowFromRecord } from '../../shared/db';
@@ -13,7 +13,7 @@ const RUN = 'run-1';
 
 interface Change {
   patch: Partial<ResourceRow>;
-  type: ResourceEventType;
+  event: TransitionRequest['event'];
   actor: ActorRef;
   requestId: string | null;
   commandId?: string;
@@ -22,12 +22,11 @@ interface Change {
 /** For tests of what the api lets through: authorisation, rows and audit lines are the real ones. */
 export function bookkeepingLifecycle(database: TestDatabase, keyring: Keyring): LifecyclePort {
   const { pool, installationId } = database;
-  const platform = createPlatformActivities({ pool, keyring, installationId, poolTemplates: { postgres: 'template0' } });
+  const platform = createPlatformActivities({ pool, keyring, installationId, poolTemplateOf: () => 'template0' });
 
-  async function change(resourceId: string, { patch, type, actor, requestId, commandId }: Change): Promise<ResourceRow> {
+  async function change(resourceId: string, { patch, event, actor, requestId, commandId }: Change): Promise<ResourceRow> {
     const row = resourceRowFromRecord(await rowOf(database, resourceId));
     const next = { ...row, ...patch, revision: row.revision + 1 };
-    const event = { type, data: {} };
     await platform.transition({ ownerRun: RUN, row: next, event, actor, requestId, commandId: commandId ?? null, atMs: Date.now() });
     return next;
   }
@@ -39,7 +38,12 @@ export function bookkeepingLifecycle(database: TestDatabase, keyring: Keyring): 
     if (answer.outcome === 'rejected') throw new LeaseholdError(answer);
     if (answer.outcome !== 'created') throw new Error(answer.outcome);
     const { actor, requestId } = spec;
-    await change(spec.resourceId, { patch: { status: 'active' }, type: 'resource.active', actor, requestId });
+    await change(spec.resourceId, {
+      patch: { status: 'active' },
+      event: { type: 'resource.active', data: { from_pool: false } },
+      actor,
+      requestId,
+    });
   }
 
   return {
@@ -52,7 +56,13 @@ export function bookkeepingLifecycle(database: TestDatabase, keyring: Keyring): 
     start: make,
     async command({ command, commandId, spec }) {
       const { actor, requestId } = spec;
-      const row = await change(spec.resourceId, { patch: {}, type: 'resource.updated', actor, requestId, commandId });
+      const row = await change(spec.resourceId, {
+        patch: {},
+        event: { type: 'resource.updated', data: { name: null, labels_changed: false } },
+        actor,
+        requestId,
+        commandId,
+      });
       return {
         applied: true,
         view: {
@@ -67,7 +77,12 @@ export function bookkeepingLifecycle(database: TestDatabase, keyring: Keyring): 
       };
     },
     async remove(spec, { actor, requestId }) {
-      await change(spec.resourceId, { patch: { status: 'deleting' }, type: 'resource.deleting', actor, requestId });
+      await change(spec.resourceId, {
+        patch: { status: 'deleting' },
+        event: { type: 'resource.deleting', data: { reason: 'requested' } },
+        actor,
+        requestId,
+      });
     },
     describe: async () => null,
     runState: async () => 'running',
