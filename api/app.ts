@@ -4,7 +4,7 @@ import { withContext } from '../shared/logctx';
 import { startRequestSpan } from '../shared/telemetry';
 import { withUncaughtHandler } from '../shared/uncaught';
 import { resourceWorkflowId } from '../workflows/resource/messages';
-import { auditRevoked } from './audit';
+import { auditRevoked, refusalsOnRecord } from './audit';
 import { clientAddress } from './auth/address';
 import { authenticate, unauthorized } from './auth/authenticate';
 import { authorizeScope } from './auth/authorize';
@@ -232,7 +232,9 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
     response,
   };
   const reply = await withContext({ team_id: caller.type === 'team' ? caller.teamId : undefined }, () =>
-    countGuesses(deps, request, caller, () => onceForItsKey(deps, route, routeRequest)),
+    refusalsOnRecord(deps, { route, caller, context }, () =>
+      countGuesses(deps, request, caller, () => onceForItsKey(deps, route, routeRequest)),
+    ),
   );
   if (reply.handled !== true) send(deps, route, response, reply);
 }

@@ -1,9 +1,11 @@
 // The api's own lines in the audit log: denials, credential reads, and what people and operators do. The rest is written by transitions.
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
+import { type ErrorCode, LeaseholdError } from '../shared/errors';
 import { actorOf, type Caller, credentialName, type TeamCaller } from './auth/caller';
 import type { ApiDeps } from './deps';
 import type { RequestContext } from './http/context';
+import type { Route } from './http/route';
 import type { AuditEntry } from './projection/store';
 
 export interface AuditFact {
@@ -15,7 +17,9 @@ export interface AuditFact {
   data?: AuditEntry['data'];
 }
 
+/** The line as it will stand; its request counts as recorded. */
 export function auditEntry(fact: AuditFact): AuditEntry {
+  fact.context.audited = true;
   return {
     actor: actorOf(fact.caller),
     action: fact.action,
@@ -74,4 +78,28 @@ export function auditRevoked(
 ): void {
   const target = { type: 'credential', id: credentialName(caller), teamId: caller.teamId };
   auditDenial(deps, { caller, context, action: 'credential.use', target, data: { reason: 'revoked', route: context.route } });
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(['unauthorized', 'forbidden', 'not_found'] satisfies ErrorCode[]);
+
+/**
+ * No route can forget it: whoever we know and refuse a change leaves a line. It belongs to no team, for the caller's own must not tell
+ * another's id from nobody's.
+ */
+export async function refusalsOnRecord<T>(
+  deps: Pick<ApiDeps, 'store' | 'logger'>,
+  request: { route: Pick<Route, 'method' | 'operationId'>; caller: Caller; context: RequestContext },
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { route, caller, context } = request;
+    const isRefused = error instanceof LeaseholdError && REFUSALS.has(error.code);
+    if (isRefused && route.method !== 'get' && caller.type !== 'anonymous' && context.audited !== true) {
+      const target = { type: 'route', id: context.route, teamId: null };
+      auditDenial(deps, { caller, context, action: route.operationId, target, data: { reason: error.code } });
+    }
+    throw error;
+  }
 }

@@ -12,6 +12,8 @@ export interface RequestContext {
   route: string;
   /** Set once it is known which resource the request is about. */
   resourceId?: string;
+  /** A line of this request is in the audit log, or on its way there. */
+  audited?: boolean;
   /** For the request's span: the caller's team, or an anonymous caller's network. */
   userId?: string;
 }

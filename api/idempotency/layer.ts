@@ -14,7 +14,10 @@ function layerScopeOf(caller: Caller): string {
 
 /** A kept answer may hold what only this credential may see, so another one's request is another request. */
 function authorityOf(caller: Caller): string {
-  return caller.type === 'team' ? `${caller.role} ${[...caller.scopes].sort().join(',')}` : caller.type;
+  if (caller.type !== 'team') return caller.type;
+  // An api key never gets what was answered to a person: that may be another key.
+  const kind = caller.credential.type === 'api_key' ? 'key' : 'person';
+  return `${kind} ${caller.userId ?? ''} ${caller.role} ${[...caller.scopes].sort().join(',')}`;
 }
 
 export interface LayeredRequest {

@@ -66,6 +66,7 @@ async function tidy(): Promise<void> {
   const { pool } = world.database;
   const people = [...Object.values(own.people), ...Object.values(foreign.people)].map(({ userId }) => userId);
   await pool.query(`UPDATE resources SET status = 'deleted' WHERE team_id = ANY($1)`, [[own.id, foreign.id]]);
+  await pool.query('DELETE FROM webhook_subscriptions WHERE team_id = ANY($1)', [[own.id, foreign.id]]);
   await pool.query('DELETE FROM invitations WHERE team_id = ANY($1)', [[own.id, foreign.id]]);
   await pool.query(
     `DELETE FROM memberships m USING users u

@@ -107,6 +107,41 @@ const onApiKey = async ({ world, own, foreign }: Scene, whose: Whose): Promise<N
   path: { id: whose === 'unknown' ? randomUUID() : (await world.apiKey((whose === 'own' ? own : foreign).people.owner)).id },
 });
 
+const WEBHOOK_URL = 'https://example.com/hook';
+
+async function subscriptionOf({ world, own, foreign }: Scene, whose: Whose): Promise<string> {
+  if (whose === 'unknown') return randomUUID();
+  const team = whose === 'own' ? own : foreign;
+  const fields = { url: WEBHOOK_URL, events: ['*'], kinds: null };
+  const created = await world.deps.notifications.createSubscription(team.id, fields, 1_000);
+  if (created === null) throw new Error('no room for a subscription');
+  return created.subscription.id;
+}
+
+const onSubscription =
+  (body?: unknown) =>
+  async (scene: Scene, whose: Whose): Promise<Named> => ({ path: { id: await subscriptionOf(scene, whose) }, body });
+
+/** A delivery that ended, of an event that there is. */
+async function onDelivery(scene: Scene, whose: Whose): Promise<Named> {
+  const [id, delivery] = [await subscriptionOf(scene, whose), randomUUID()];
+  if (whose !== 'unknown') {
+    const resource = await scene.world.resource((whose === 'own' ? scene.own : scene.foreign).id);
+    await scene.world.database.pool.query(
+      `INSERT INTO deliveries (id, event_id, resource_id, channel, target_id, subscription_id, state, ended_at)
+       SELECT $1, id, resource_id, 'webhook', $2, $2, 'dead', now() FROM resource_events WHERE resource_id = $3 LIMIT 1`,
+      [delivery, id, resource.id],
+    );
+  }
+  return { path: { id, delivery_id: delivery }, body: {} };
+}
+
+async function onNotifiedResource(scene: Scene, whose: Whose): Promise<Named> {
+  const { id } = await resourceOf(scene, whose, 'postgres');
+  await scene.world.database.pool.query('UPDATE resources SET notify_webhook = $2 WHERE id = $1', [id, WEBHOOK_URL]);
+  return { path: { id }, body: {} };
+}
+
 const provision: Place = {
   allowed: ['anonymous', 'token', ...RESOURCE_WRITERS],
   // A same body within two minutes would be the same request.
@@ -196,6 +231,20 @@ export const PLACES: Readonly<Record<string, Place>> = {
   accept_invitation: { allowed: PERSONS, named: onInvitationToken },
   list_audit: { allowed: [...ADMINS, 'admin key'] },
   export_audit: { allowed: [...ADMINS, 'admin key'] },
+
+  exchange_id_token: PUBLIC,
+  list_webhook_subscriptions: { allowed: TEAM_READERS },
+  create_webhook_subscription: { allowed: [...ADMINS, 'admin key'], body: () => ({ url: WEBHOOK_URL }) },
+  get_webhook_subscription: { allowed: TEAM_READERS, named: onSubscription() },
+  update_webhook_subscription: { allowed: [...ADMINS, 'admin key'], named: onSubscription({ enabled: false }) },
+  delete_webhook_subscription: { allowed: [...ADMINS, 'admin key'], named: onSubscription() },
+  rotate_webhook_subscription_secret: { allowed: [...ADMINS, 'admin key'], named: onSubscription({}) },
+  list_webhook_deliveries: { allowed: TEAM_READERS, named: onSubscription() },
+  retry_webhook_delivery: { allowed: [...ADMINS, 'admin key'], named: onDelivery },
+  replay_webhook_subscription: { allowed: [...ADMINS, 'admin key'], named: onSubscription({}) },
+  get_notification_settings: { allowed: TEAM_READERS },
+  update_notification_settings: { allowed: [...ADMINS, 'admin key'], body: () => ({ email_roles: ['owner'] }) },
+  rotate_notify_webhook_secret: { allowed: RESOURCE_WRITERS, named: onNotifiedResource, seesForeign: ['operator key'] },
 
   admin_list_resources: operatorReads,
   admin_suspend_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },

@@ -8,6 +8,7 @@ import { PgApiKeyStore } from '../../api/identity/apikeys';
 import { issueSession } from '../../api/identity/session';
 import { PgIdentityStore } from '../../api/identity/store';
 import { PgTeamStore } from '../../api/identity/teams';
+import { PgNotificationStore } from '../../api/notifications/store';
 import { PgAuditLog } from '../../api/projection/auditlog';
 import { PgLeakReport } from '../../api/projection/leaks';
 import { PgResourceStore } from '../../api/projection/pgstore';
@@ -90,6 +91,7 @@ export async function openApiWorld(options: { settings?: Partial<ApiSettings>; d
     apiKeys: new PgApiKeyStore(pool, base.logger),
     auditLog: new PgAuditLog(pool),
     leakReport: new PgLeakReport(pool),
+    notifications: new PgNotificationStore({ pool, keyring }),
     lifecycle: bookkeepingLifecycle(database, keyring),
     ...options.deps,
   };

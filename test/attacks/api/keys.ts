@@ -83,6 +83,15 @@ function overreach({ world, attacker }: Stage): Attack[] {
   const mint = { name: 'successor', scopes: ['admin'] };
   return [
     ...Object.entries(keys).map(([scope, key]) => asKey(`${scope} key mints a key`, key, 'POST /api/v1/auth/api-keys', mint)),
+    attack('admin key repeats the request that made a key', async () => {
+      const bearer = await world.session(people.owner);
+      const headers = { 'idempotency-key': `mint-${randomUUID()}` };
+      const route = 'POST /api/v1/auth/api-keys';
+      const { key } = await world.apiKey(people.owner);
+      const first = await world.call(route, { bearer, headers, body: mint });
+      if (first.status !== 201) throw new Error(first.text);
+      return await refusal(world, { route, bearer: key, headers, body: mint }, { statuses: [403, 422] });
+    }),
     asKey('admin key', keys.admin, 'POST /api/v1/team/invitations', { email: 'me@attack.test', role: 'admin' }),
     asKey('admin key', keys.admin, `DELETE /api/v1/team/members/${people.member.userId}`),
     asKey('admin key', keys.admin, `PATCH /api/v1/team/members/${people.viewer.userId}`, { role: 'admin' }),
