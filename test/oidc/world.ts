@@ -36,7 +36,7 @@ export const ACCOUNTS: Record<string, Account> = {
 };
 
 export async function openSignInWorld(
-  options: { accounts?: Record<string, Account>; lifecycle?: ApiDeps['lifecycle'] } = {},
+  options: { accounts?: Record<string, Account>; lifecycle?: ApiDeps['lifecycle']; others?: readonly OidcIssuer[] } = {},
 ): Promise<SignInWorld> {
   const [provider, database] = await Promise.all([startProvider(options.accounts ?? ACCOUNTS), createTestDatabase()]);
   const { pool } = database;
@@ -46,7 +46,7 @@ export async function openSignInWorld(
   const base = fakeApp({ onAnswer: expectDeclared }).deps;
   const depsWith = (times: Partial<KeyTimes>, issuer: Partial<OidcIssuer>): ApiDeps => {
     const trusted = { issuer: provider.issuer, audiences: [AUDIENCE], jwksUri: null, teamClaim: null, trustEmail: true, ...issuer };
-    const verifier = new OidcVerifier([trusted], { ...DEFAULT_KEY_TIMES, ...times });
+    const verifier = new OidcVerifier([trusted, ...(options.others ?? [])], { ...DEFAULT_KEY_TIMES, ...times });
     const oidc = new OidcSignIn({ verifier, store: signInStore, serviceAccounts, identity, logger: base.logger });
     return {
       ...base,

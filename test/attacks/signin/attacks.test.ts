@@ -1,0 +1,4 @@
+import { describeAttacks } from '../suite';
+import { signInAttacks } from './attacks';
+
+describeAttacks(signInAttacks, { atLeast: 29 });
