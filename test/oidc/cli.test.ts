@@ -1,8 +1,12 @@
 // The device flow against a real database: one key, once, for the person who completed it, and nothing stored that opens anything.
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import request from 'supertest';
+import { createApp } from '../../api/app';
 import { issueSession } from '../../api/identity/session';
 import type { Member } from '../../api/identity/store';
+import { keyring } from '../../api/testing/fakes';
+import { bookkeepingLifecycle } from '../harness/bookkeeping';
+import { testSpec } from '../harness/lifecycle';
 import { openSignInWorld, type SignInWorld } from './world';
 
 jest.setTimeout(60_000);
@@ -132,6 +136,32 @@ test('who left the team between completing and picking up has no key', async () 
   await world.database.pool.query('DELETE FROM memberships WHERE user_id = $1', [person.userId]);
   expect((await poll(session_id)).status).toBe(404);
   expect(await keysOf(person.teamId)).toBe(0);
+});
+
+test('its anonymous resources are claimed for the team of the person, by the tokens that it holds', async () => {
+  const { database, deps } = world;
+  const lifecycle = bookkeepingLifecycle(database, keyring);
+  const spec = testSpec({ kind: 'postgres', requestId: 'made-here' });
+  await lifecycle.startAndWait(spec, { timeoutMs: 5_000 });
+  const row = await deps.store.find({ id: spec.resourceId, tokenHash: null });
+  const token = row === null ? '' : (deps.secrets.token(row) ?? '');
+  const claims: unknown[] = [];
+  const app = createApp({
+    ...deps,
+    lifecycle: {
+      ...lifecycle,
+      command(request) {
+        claims.push([request.spec.resourceId, request.command]);
+        return lifecycle.command(request);
+      },
+    },
+  });
+  const unknown = '11111111-2222-4333-8444-000000000000';
+  const { session_id } = await open({ anon_tokens: [unknown, token] });
+  const done = await request(app).post(`/auth/cli/${session_id}/complete`).set('authorization', `Bearer ${session}`).send({});
+  expect(done.body.claimed_tokens).toEqual([token]);
+  expect((await poll(session_id)).body.claimed_tokens).toEqual([token]);
+  expect(claims).toEqual([[spec.resourceId, expect.objectContaining({ type: 'claim', teamId: person.teamId })]]);
 });
 
 describe('refused', () => {
