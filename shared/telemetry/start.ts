@@ -1,4 +1,5 @@
 // Whether this process traces, and its beginning and end. The SDK is loaded only when it does.
+import { Environment, presetEnvironment } from '../config';
 import type { Logger } from '../logctx';
 
 export interface Telemetry {
@@ -26,6 +27,9 @@ export function tracingWanted(env: NodeJS.ProcessEnv): boolean {
  */
 export function startTelemetry(options: { env: NodeJS.ProcessEnv; name: string; logger: Pick<Logger, 'info' | 'warn'> }): Telemetry {
   if (!tracingWanted(options.env)) return OFF;
+  const headers = new Environment(options.env).text('OTEL_EXPORTER_OTLP_HEADERS');
+  // The exporter reads the variable itself, and knows nothing of secrets in files.
+  if (headers !== undefined) presetEnvironment('OTEL_EXPORTER_OTLP_HEADERS', headers);
   // Loaded only here: a process that traces nothing pays nothing for it.
   const { startProvider } = require('./provider') as typeof import('./provider');
   const provider = startProvider(options);

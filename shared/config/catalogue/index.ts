@@ -4,6 +4,7 @@ import { NOTICES } from './notices';
 import { COMPOSE, TOOLS } from './outside';
 import { IDENTITY, LISTENING, PLACES, SECRETS } from './platform';
 import { KINDS, PROCESSES, SERVERS, WEBHOOKS } from './servers';
+import { TRACES } from './telemetry';
 
 export interface Group {
   title: string;
@@ -36,6 +37,7 @@ export const GROUPS: readonly Group[] = [
   { title: 'Webhooks', variables: WEBHOOKS },
   { title: 'Notices', variables: NOTICES },
   { title: 'Processes', variables: PROCESSES },
+  { title: 'Traces', intro: 'OpenTelemetry: see [decisions/tracing.md](decisions/tracing.md).', variables: TRACES },
   { title: 'temporal-compose.yml only', intro: 'Url-safe passwords: `openssl rand -hex 24`.', variables: COMPOSE },
   { title: 'Commands beside the product', variables: TOOLS },
 ];
@@ -50,6 +52,7 @@ export const CATALOGUE = {
   ...WEBHOOKS,
   ...NOTICES,
   ...PROCESSES,
+  ...TRACES,
   ...COMPOSE,
   ...TOOLS,
 };
