@@ -65,7 +65,8 @@ async function claimOne(deps: ClaimDeps, { teamId, tier, actor, requestId }: Cla
       commandId: uuidv4(),
       spec: specFromRecord(resource, { actor, requestId }),
     });
-    const after = await deps.store.find({ id: resource.id, tokenHash: null });
+    // It is claimed, whether or not it can be read at the moment.
+    const after = await deps.store.find({ id: resource.id, tokenHash: null }).catch(() => null);
     return { outcome: answer.applied ? 'claimed' : 'accepted', resource: after ?? resource };
   } catch (thrown) {
     return { outcome: 'refused', resource, error: toLeaseholdError(thrown) };

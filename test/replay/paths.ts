@@ -139,6 +139,72 @@ export const PATHS: Readonly<Record<string, Path>> = {
       await handle.executeUpdate(updateUpdate, { args: [{ name: 'renamed', labels: { a: 'b' }, ...meta }] });
       await handle.executeUpdate(scaleUpdate, { args: [{ limits: { storageMb: 200, connections: 30 }, ...meta }] });
     }),
+  'claimed-once': (stage) =>
+    liveAndDelete(stage, {}, async (handle, id) => {
+      const claim = async (limits: object, kindCount: number) =>
+        await handle
+          .executeUpdate(claimUpdate, {
+            args: [{ teamId: await makeTeam(stage), policy: { ...policy, tier: 'free' }, limits, ttlMs: policy.ttlMs, kindCount, ...meta }],
+          })
+          .catch(() => undefined);
+      // No slot is left: what was applied is taken back.
+      await claim({ storageMb: 100, connections: 20 }, 0);
+      await fastForward(stage.lifecycle.client, id, 19 * HOUR_MS);
+      await Promise.all(Array.from({ length: 5 }, () => claim({ storageMb: 10, connections: 2 }, 2)));
+      await fastForward(stage.lifecycle.client, id, 20 * HOUR_MS);
+    }),
+  'claimed-while-provisioning': async (stage) => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    stage.backend.before = (verb) => (verb === 'provision' ? held : Promise.resolve());
+    const spec = testSpec();
+    const started = startResource(stage.lifecycle.client, spec);
+    await eventually(
+      async () => stage.backend.calls.filter((call) => call.verb === 'provision').length,
+      (calls) => calls > 0,
+    );
+    const handle = stage.lifecycle.client.workflow.getHandle(resourceWorkflowId(spec.resourceId));
+    const claim = {
+      teamId: await makeTeam(stage),
+      policy: { ...policy, tier: 'free' },
+      limits: spec.limits,
+      ttlMs: policy.ttlMs,
+      kindCount: 2,
+    };
+    const claimed = handle.executeUpdate(claimUpdate, { args: [{ ...claim, ...meta }] });
+    release();
+    await Promise.all([started, claimed]);
+    await handle.signal('delete', { ...meta, reason: 'test' });
+    await handle.result();
+    return { workflowId: resourceWorkflowId(spec.resourceId) };
+  },
+  'claimed-across-runs': async (stage) => {
+    const often = await createRollingLifecycle({ ...stage, suggestAfterEvents: 30 });
+    const spec = testSpec({ policy: { ...policy, maxTtlMs: null } });
+    const { handle, workflowId } = await startResource(often.client, spec);
+    const first = (await handle.describe()).runId;
+    const isFirst = async () => (await often.client.workflow.getHandle(workflowId).describe()).runId === first;
+    const claim = {
+      teamId: await makeTeam(stage),
+      policy: { ...policy, tier: 'pro' },
+      limits: { storageMb: 100 },
+      ttlMs: null,
+      kindCount: 5,
+    };
+    breaks(stage, 'applyLimits', 1000, () => new Error('the backend is away'));
+    await handle.startUpdate(claimUpdate, { args: [{ ...claim, ...meta, commandId: 'claim' }], waitForStage: 'ACCEPTED' });
+    for (let count = 0; (await isFirst()) && count < 100; count += 1)
+      await handle.signal('extend', { ttl: '10s', commandId: `extend-${count}` });
+    stage.backend.before = async () => undefined;
+    await eventually(
+      () => rowOf(stage.database, spec.resourceId),
+      (row) => row.tier === 'pro' && row.team_id === claim.teamId,
+      60_000,
+    );
+    return { workflowId, runId: first, client: often.client, close: often.close };
+  },
   'over-quota': (stage) =>
     liveAndDelete(stage, {}, async (handle, id) => {
       for (const action of ['read_only', 'suspend', 'lift'])
