@@ -1,10 +1,12 @@
 // `npm run demo`: from a fresh start, one resource of each kind through its whole life, by HTTP and by the field's own driver with what
 // the answers hold and nothing else. A line a step; exit code 0 only when all is as promised.
+// `npm run demo -- claim` is the life of a claim instead.
 import { DRIVERS, type Granted, type Session } from '../../bench/drivers';
 import { inventory } from '../../bench/inventory';
 import { Refused, type ResourceClient, resourceClient } from '../../bench/resources';
 import { type BenchStack, productPlans, startBenchStack } from '../../bench/stack';
 import { RESOURCE_KINDS, type ResourceKind, ROUTE_SEGMENT } from '../../shared/resourcetype';
+import { demoClaim } from './claim';
 
 const BUILD_MS = 300_000;
 const VALUE = 'written before the pause';
@@ -132,7 +134,8 @@ async function nothingIsLeft(stack: BenchStack): Promise<void> {
   if (left > 0) throw new Error(`${left} things are left on the servers`);
 }
 
-main().then(
+const [what] = process.argv.slice(2);
+(what === 'claim' ? demoClaim() : main()).then(
   () => process.exit(0),
   (error: unknown) => {
     process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
