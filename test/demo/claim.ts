@@ -32,7 +32,7 @@ export async function demoClaim(): Promise<void> {
 
 async function claim(apiUrl: string, temporal: TemporalClient, platform: pg.Client): Promise<void> {
   const call = async (method: string, path: string, headers: Record<string, string> = {}, body?: object) => {
-    const json = body === undefined ? {} : { 'content-type': 'application/json' };
+    const json: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
     const answer = await fetch(`${apiUrl}${path}`, { method, headers: { ...headers, ...json }, body: JSON.stringify(body) });
     return { status: answer.status, body: (await answer.json()) as Body };
   };
