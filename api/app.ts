@@ -36,6 +36,7 @@ import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
 import { serviceAccountRoutes } from './routes/serviceaccounts';
 import { signInRoutes } from './routes/signin';
+import { teamStreamRoutes } from './routes/stream';
 import { subscriptionDeliveryRoutes } from './routes/subscription-deliveries';
 import { subscriptionRoutes } from './routes/subscriptions';
 import { teamRoutes } from './routes/team';
@@ -66,6 +67,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...subscriptionDeliveryRoutes(deps),
     ...notificationSettingsRoutes(deps),
     ...notificationLinkRoutes(deps),
+    ...teamStreamRoutes(deps),
     ...accountRoutes(deps),
     ...apiKeyRoutes(deps),
     ...teamRoutes(deps),
@@ -230,6 +232,7 @@ async function handle(deps: ApiDeps, route: Route, request: Request, response: R
     },
     raw: request,
     response,
+    reauthenticate: () => callerOf(deps, route, request, context),
   };
   const reply = await withContext({ team_id: caller.type === 'team' ? caller.teamId : undefined }, () =>
     refusalsOnRecord(deps, { route, caller, context }, () =>

@@ -29,6 +29,8 @@ export interface RouteRequest<P = unknown, Q = unknown, B = unknown> {
   header(name: string): string | undefined;
   raw: Request;
   response: Response;
+  /** Who the caller is by now, for what goes on for long. @throws ApiError when the credential holds no more */
+  reauthenticate(): Promise<Caller>;
 }
 
 export interface Reply {

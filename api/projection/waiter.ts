@@ -8,6 +8,8 @@ export interface ChangeFeed {
 }
 
 const CHANNEL = 'resource_events';
+/** To subscribe to changes of every resource there is. */
+export const ANY_RESOURCE = '*';
 const RECONNECT_FIRST_MS = 200;
 const RECONNECT_MAX_MS = 5_000;
 /** Everyone looks again so often, should a notification be lost; sooner while nobody listens for us. */
@@ -68,7 +70,8 @@ export class PgChangeFeed implements ChangeFeed {
       this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MAX_MS);
     };
     client.on('notification', (message) => {
-      for (const callback of this.#waiting.get(message.payload ?? '') ?? []) callback();
+      for (const subscribed of [message.payload ?? '', ANY_RESOURCE])
+        for (const callback of this.#waiting.get(subscribed) ?? []) callback();
     });
     try {
       await client.connect();

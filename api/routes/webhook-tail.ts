@@ -5,12 +5,11 @@ import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
 import type { Reply, RouteRequest } from '../http/route';
 import { isRequestId, toSummary } from '../schemas/webhooks';
+import { answerWithStream, type EventSink } from '../streams/sink';
 import { closedSignal } from './resources';
 import { openInbox } from './webhook-inbox';
 
-export const EVENT_STREAM = 'text/event-stream';
 const POLL_MS = 1_000;
-const HEARTBEAT_MS = 15_000;
 /** Who listens is looked at again so often: a claim or a deletion ends the stream. */
 const AUTHORIZE_MS = 10_000;
 const BATCH = 50;
@@ -29,28 +28,10 @@ interface Tail {
 export async function tail(deps: ApiDeps, { request, token, objectName, store, streams }: Tail): Promise<Reply> {
   const { response, header } = request;
   const after = lastEventId(header('last-event-id')) ?? (await store.list(objectName, { before: null, limit: 1 }))[0]?.id ?? FIRST_ID;
-  if (streams.open >= MAX_STREAMS)
-    throw new ApiError({ code: 'temporarily_unavailable', message: 'Too many streams are open. Repeat in a moment.' });
-  response.status(200).set({ 'Content-Type': `${EVENT_STREAM}; charset=utf-8`, 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
-  response.flushHeaders();
-  if (response.req.method === 'HEAD') {
-    response.end();
-    return { status: 200, handled: true };
-  }
   const signal = closedSignal(response, deps.stopping);
-  const heartbeat = setInterval(() => response.write(': alive\n\n'), HEARTBEAT_MS);
-  streams.open += 1;
-  try {
-    await pump({ objectName, store, response, signal, after, mayStill: () => openInbox(deps, request, token, 'resource.credentials') });
-  } catch (error) {
-    // The headers are out: the client sees the stream end, and comes back with its Last-Event-ID or is told why not.
-    if (!signal.aborted) deps.logger.info('an inbox stream ended', { error });
-  } finally {
-    streams.open -= 1;
-    clearInterval(heartbeat);
-    response.end();
-  }
-  return { status: 200, handled: true };
+  return await answerWithStream(deps, { response, count: streams, maximum: MAX_STREAMS, signal }, (sink) =>
+    pump({ objectName, store, sink, after, mayStill: () => openInbox(deps, request, token, 'resource.credentials') }),
+  );
 }
 
 function lastEventId(header: string | undefined): string | null {
@@ -66,13 +47,13 @@ function lastEventId(header: string | undefined): string | null {
 async function pump(options: {
   objectName: string;
   store: InboxStore;
-  response: RouteRequest['response'];
-  signal: AbortSignal;
+  sink: EventSink;
   after: string;
   /** @throws when the caller may not listen any more */
   mayStill: () => Promise<unknown>;
 }): Promise<void> {
-  const { objectName, store, response, signal, mayStill } = options;
+  const { objectName, store, sink, mayStill } = options;
+  const { signal } = sink;
   let { after } = options;
   let authorizedAtMs = Date.now();
   while (!signal.aborted) {
@@ -84,7 +65,7 @@ async function pump(options: {
     }
     const page = await store.after(objectName, { after, limit: BATCH });
     for (const request of page) {
-      response.write(`id: ${request.id}\nevent: request\ndata: ${JSON.stringify(toSummary(request))}\n\n`);
+      sink.send({ id: request.id, event: 'request', data: toSummary(request) });
       after = request.id;
     }
     if (page.length < BATCH) await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);

@@ -21,9 +21,10 @@ import {
   toStored,
   toSummary,
 } from '../schemas/webhooks';
+import { EVENT_STREAM } from '../streams/sink';
 import { TOKEN_HEADER } from './resources';
 import { type OpenInbox, openInbox } from './webhook-inbox';
-import { EVENT_STREAM, tail } from './webhook-tail';
+import { tail } from './webhook-tail';
 
 const ERRORS = [
   'not_found',
