@@ -57,6 +57,7 @@ export const AGENT_ACTIONS: Readonly<Record<ErrorCode, AgentAction>> = {
   },
   not_found: { say: 'there is nothing at this address for their credential. Check the id and the credential; see', link: 'docs' },
   method_not_allowed: wrong('this address does not take this method'),
+  websocket_required: wrong('this address speaks WebSocket alone'),
   not_acceptable: wrong('the answer cannot be given in the media type that was asked for'),
   already_paused: state('the resource is paused already', 'Nothing is to be done, or resume it'),
   not_paused: state('the resource is not paused', 'Nothing is to be done'),

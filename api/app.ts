@@ -36,6 +36,7 @@ import { provisionRoutes } from './routes/provision';
 import { resourceRoutes } from './routes/resources';
 import { serviceAccountRoutes } from './routes/serviceaccounts';
 import { signInRoutes } from './routes/signin';
+import { socketRoutes } from './routes/sockets';
 import { teamStreamRoutes } from './routes/stream';
 import { subscriptionDeliveryRoutes } from './routes/subscription-deliveries';
 import { subscriptionRoutes } from './routes/subscriptions';
@@ -68,6 +69,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...notificationSettingsRoutes(deps),
     ...notificationLinkRoutes(deps),
     ...teamStreamRoutes(deps),
+    ...socketRoutes(deps),
     ...accountRoutes(deps),
     ...apiKeyRoutes(deps),
     ...teamRoutes(deps),

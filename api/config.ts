@@ -39,6 +39,7 @@ export function loadConfig(env: NodeJS.ProcessEnv | Environment) {
     trustedProxies: data.LEASEHOLD_TRUSTED_PROXIES,
     inboxUrl: data.LEASEHOLD_INBOX_URL ?? null,
     redisUrl: data.LEASEHOLD_REDIS_URL === 'none' ? undefined : data.LEASEHOLD_REDIS_URL,
+    socketOrigins: data.LEASEHOLD_SOCKET_ORIGINS,
     egressCidrs: data.LEASEHOLD_EGRESS_CIDRS,
     oidcIssuers: oidcIssuers(data.LEASEHOLD_OIDC_ISSUERS ?? ''),
     sessionTtlMs: data.LEASEHOLD_SESSION_HOURS * 3_600_000,

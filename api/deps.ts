@@ -36,6 +36,8 @@ export interface ApiSettings {
   loopbackExempt: boolean;
   /** Proxies (CIDR) whose X-Forwarded-For is believed. */
   trustedProxies: readonly string[];
+  /** Pages whose scripts may open sockets, besides our own. */
+  socketOrigins: readonly string[];
   /** How long a session token is good for. */
   sessionTtlMs: number;
   /** null = there is no operator. */

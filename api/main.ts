@@ -11,6 +11,7 @@ import { ensureBootstrapKey } from './auth/bootstrap';
 import { type ApiConfig, ConfigError, loadConfig } from './config';
 import { ApiError, errorAnswer } from './errors';
 import { openContext, securityHeaders } from './http/context';
+import { attachSockets } from './http/upgrade';
 import { type WiredApi, wireApi } from './wiring';
 
 /** `EX_CONFIG`: starting again will not help. */
@@ -55,7 +56,9 @@ function isPrivilegeError(error: unknown): error is Error {
 }
 
 async function listen(config: ApiConfig, api: WiredApi): Promise<Server> {
-  const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 60_000, headersTimeout: 15_000 }, createApp(api.deps));
+  const app = createApp(api.deps);
+  const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 60_000, headersTimeout: 15_000 }, app);
+  attachSockets(server, app);
   server.keepAliveTimeout = 65_000;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseBroken(config, error, socket));
   server.on('checkExpectation', (_request, response: ServerResponse) => {

@@ -301,6 +301,7 @@ export function fakeApp(
       contact: 'mailto:security@leasehold.test',
       loopbackExempt: false,
       trustedProxies: [],
+      socketOrigins: [],
       operatorKey: OPERATOR_KEY,
       ...parts.settings,
     },

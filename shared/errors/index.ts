@@ -57,6 +57,7 @@ export const ERROR_CATALOGUE = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   idempotency_key_reuse: 422,
+  websocket_required: 426,
   provision_limit_reached: 429,
   rate_limited: 429,
   // 5xx

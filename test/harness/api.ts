@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import { createApp } from '../../api/app';
 import { loadConfig } from '../../api/config';
+import { attachSockets } from '../../api/http/upgrade';
 import { type WiredApi, wireApi } from '../../api/wiring';
 import { Environment } from '../../shared/config';
 import { createLogger } from '../../shared/logctx';
@@ -39,7 +40,9 @@ export async function startApi(
     },
   });
   const api = wireApi(loadConfig(env), env, createLogger({ process: 'api', level: 'info', stream }));
-  const server = createServer(createApp(api.deps));
+  const app = createApp(api.deps);
+  const server = createServer(app);
+  attachSockets(server, app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
