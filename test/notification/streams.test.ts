@@ -88,13 +88,17 @@ describe('a team’s events', () => {
     const seen = [stream.events[0], ...resumed.events].map((event) => `${event?.data.resource_id} ${event?.event}`);
     expect(seen).toEqual([first, second].flatMap(({ resourceId }) => [`${resourceId} resource.reserved`, `${resourceId} resource.active`]));
 
-    const page = await (await fetch(`${api.url}/api/v1/events?limit=3`, { headers: bearer(mine.key) })).json();
-    const rest = await (await fetch(`${api.url}/api/v1/events?cursor=${page.next_cursor}`, { headers: bearer(mine.key) })).json();
-    expect([...page.items, ...rest.items].map((item: { id: string }) => item.id)).toEqual(
+    const pageOf = async (query: string) => {
+      const answer = await fetch(`${api.url}/api/v1/events?${query}`, { headers: bearer(mine.key) });
+      return (await answer.json()) as { items: { id: string }[]; next_cursor: string };
+    };
+    const page = await pageOf('limit=3');
+    const rest = await pageOf(`cursor=${page.next_cursor}`);
+    expect([...page.items, ...rest.items].map(({ id }) => id)).toEqual(
       [stream.events[0], ...resumed.events].map((event) => event?.data.id),
     );
     const wrong = await fetch(`${api.url}/api/v1/events?cursor=nonsense`, { headers: bearer(mine.key) });
-    expect([wrong.status, (await wrong.json()).error]).toEqual([400, 'invalid_cursor']);
+    expect([wrong.status, await wrong.json()]).toMatchObject([400, { error: 'invalid_cursor' }]);
     expect((await fetch(`${api.url}/api/v1/events`)).status).toBe(401);
   });
 
