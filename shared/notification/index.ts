@@ -1,7 +1,7 @@
 // README: what planning, sending and managing notices have in common: ids, secrets, and who is to hear of an event.
 export { escapeHtml } from './html';
-export { addressIdOf, type Channel, deliveryIdOf, NO_TEAM } from './ids';
+export { addressIdOf, type Channel, NO_TEAM } from './ids';
 export { type MailLink, readMailLink, signMailLink } from './mail-links';
-export { type DeliveryTarget, insertDeliveries, MAIL_EVENTS, planTargets } from './planning';
+export { type DeliveryTarget, insertDeliveries, planTargets } from './planning';
 export { newWebhookSecret, openWebhookSecret, resourceSecretOwner, sealWebhookSecret, subscriptionSecretOwner } from './secrets';
 export { signatureHeaders } from './signature';

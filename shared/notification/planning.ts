@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { addressIdOf, type Channel, deliveryIdOf, NO_TEAM } from './ids';
 
 /** What is worth a mail; webhooks get what they asked for. */
-export const MAIL_EVENTS: readonly string[] = ['resource.expiring', 'resource.expired', 'resource.suspended', 'resource.deleted'];
+const MAIL_EVENTS: readonly string[] = ['resource.expiring', 'resource.expired', 'resource.suspended', 'resource.deleted'];
 
 interface PlannedRow {
   eventId: string;
