@@ -1,5 +1,10 @@
-// Events on their way out: the outbox as a queue, and reading them by cursor across resources.
+// Events on their way out: the outbox as a queue, the relay that publishes it, and reading events by cursor across resources.
+export type { BrokerOptions } from './broker';
+export { type DeadLetter, listDeadLetters, replayDeadLetter } from './deadletters';
+export { type RelayReport, relayReadiness } from './heartbeat';
+export { RelayMetrics } from './metrics';
 export { backoffMs, markFailed, markPublished, type OutboxLag, type OutboxRow, outboxLag, takeOutboxRows } from './queue';
+export { Relay, type RelayOptions } from './relay';
 export {
   currentEventCursor,
   type EventPage,
