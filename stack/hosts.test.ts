@@ -51,7 +51,7 @@ describe('hosts of this machine', () => {
 
 describe('the order of stopping', () => {
   it('ends callers first and what they stand on last', () => {
-    expect(['seaweedfs', 'temporal', 'host-local', 'receiver', 'postgres-tenants', 'worker', 'api'].map(stageOf)).toEqual([
+    expect(['seaweedfs', 'temporal', 'host-local', 'receiver', 'postgres-tenants', 'worker', 'api', 'relay'].map(stageOf)).toEqual([
       'servers',
       'workflows',
       'workers',
@@ -59,6 +59,7 @@ describe('the order of stopping', () => {
       'servers',
       'workers',
       'edge',
+      'workflows',
     ]);
   });
 });

@@ -3,7 +3,7 @@ import type { ResourceKind } from '../shared/resourcetype';
 import { oneLine } from './errors';
 import { TENANTS } from './postgres-servers';
 import { builtFerretdb, findFerretdb } from './servers/ferretdb';
-import { NATS, natsAdminUrl, natsDefinition } from './servers/nats';
+import { NATS, natsAdminUrl, natsDefinition, natsEventsEnvironment } from './servers/nats';
 import { findNats } from './servers/nats-binary';
 import { installPgvector, PGVECTOR } from './servers/pgvector';
 import { findRedis } from './servers/redis-binary';
@@ -58,7 +58,7 @@ const SERVERS: readonly KindServer[] = [
   {
     name: NATS,
     kinds: ['queue'],
-    without: 'POST /queue/new answers 503',
+    without: 'POST /queue/new answers 503, and events are not published',
     ports: [{ name: NATS, inUrls: true }],
     embedded: ({ external }) => external.natsAdminUrl === undefined,
     start: startNats,
@@ -154,6 +154,7 @@ async function startNats({ context, supervisor, say }: StartParts): Promise<void
   const server = { home, port: ports[NATS] ?? 0 };
   await supervisor.start(natsDefinition({ ...server, binary: binary.path, leftover: readState(home).processes[NATS] }));
   kindEnvironment.LEASEHOLD_NATS_ADMIN_URL = natsAdminUrl(server);
+  Object.assign(context.eventsEnvironment, await natsEventsEnvironment(server));
 }
 
 async function startSeaweedfs({ context, supervisor, say }: StartParts): Promise<void> {

@@ -118,7 +118,7 @@ describe('ports of the servers', () => {
         LEASEHOLD_TEMPORAL_ADDRESS: 'temporal:7233',
       }),
     );
-    expect(Object.keys(ports)).toEqual(['worker-metrics']);
+    expect(Object.keys(ports)).toEqual(['worker-metrics', 'relay-metrics']);
   });
 });
 

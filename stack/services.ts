@@ -11,7 +11,7 @@ import type { Secrets } from './secrets';
 import type { ServiceDefinition } from './service';
 import type { Settings } from './settings';
 import { readState, updateState } from './state';
-import { API, hostService, RECEIVER, WORKER } from './stop-order';
+import { API, hostService, RECEIVER, RELAY, WORKER } from './stop-order';
 import { startTemporal, stopTemporal, TEMPORAL } from './temporal';
 
 // The worker lets activities end for up to 15 s on its own; the whole stack has 15 s, so it is cut a little earlier.
@@ -19,7 +19,8 @@ const OWN_GRACE_MS = 12_000;
 /** Role and database of one name: pg_hba.conf lets it in by that. */
 const INBOX = 'leasehold_inbox';
 // The owner's url is for migrations alone; `none` as Redis' url is a word to the stack.
-const NOT_INHERITED = ['LEASEHOLD_DATABASE_OWNER_URL', 'LEASEHOLD_REDIS_URL'].flatMap((name) => [name, `${name}_FILE`]);
+const RELAYS_ALONE = ['LEASEHOLD_EVENTS_NATS_URL', 'LEASEHOLD_EVENTS_NATS_CREDS'];
+const NOT_INHERITED = ['LEASEHOLD_DATABASE_OWNER_URL', 'LEASEHOLD_REDIS_URL', ...RELAYS_ALONE].flatMap((name) => [name, `${name}_FILE`]);
 /** What any program needs, and what OpenTelemetry reads by itself. */
 const OF_THE_SYSTEM = /^(PATH|HOME|USER|LANG|LC_.*|TZ|TMPDIR|NODE_.*|SSL_CERT_.*|OTEL_.*)$/;
 
@@ -31,6 +32,8 @@ export interface ServiceContext {
   onMoved: (folder: string) => void;
   /** What the kinds' servers add to the environment of our own processes: urls, keys, paths of programs. */
   kindEnvironment: Record<string, string>;
+  /** Where the relay publishes when nobody named a broker; its alone, since whoever has it can announce anything. */
+  eventsEnvironment: Record<string, string>;
 }
 
 /** Ports that this start needs. Tenants hold some of them in their urls: those never change. */
@@ -43,7 +46,7 @@ export interface WantedPort {
 export async function assignPorts(settings: Settings, further: readonly WantedPort[] = []): Promise<Record<string, number>> {
   const { home, external } = settings;
   const state = readState(home);
-  const wanted: WantedPort[] = [{ name: 'worker-metrics' }];
+  const wanted: WantedPort[] = [{ name: 'worker-metrics' }, { name: 'relay-metrics' }];
   if (!external.database) wanted.push({ name: PLATFORM });
   if (!external.tenantsAdminUrl) wanted.push({ name: TENANTS, inUrls: true });
   if (!external.temporalAddress) wanted.push({ name: TEMPORAL }, { name: 'temporal-ui' });
@@ -60,6 +63,7 @@ export async function assignPorts(settings: Settings, further: readonly WantedPo
     ports[name] = await findFreePort([settings.port, ...Object.values(ports)]);
   }
   if (settings.workerMetricsPort) ports['worker-metrics'] = settings.workerMetricsPort;
+  if (settings.relayMetricsPort) ports['relay-metrics'] = settings.relayMetricsPort;
   updateState(home, (changed) => {
     changed.ports = ports;
   });
@@ -149,6 +153,21 @@ export function receiverDefinition(context: ServiceContext): ServiceDefinition {
   return { ...ownDefinition(context, RECEIVER, { onlyEnv: env }), port, url: receiverUrl(context) };
 }
 
+/** It is given no key of the platform: the database, the broker, and how long to keep what. */
+export function relayDefinition(context: ServiceContext): ServiceDefinition {
+  const { settings, eventsEnvironment } = context;
+  const port = portOf(context, 'relay-metrics');
+  const inherited = Object.entries(processEnvironment()).filter(([name]) => OF_THE_SYSTEM.test(name));
+  const given = Object.fromEntries(variablesOf('relay').map((name) => [name, settings.environment.text(name)]));
+  const env = withLiterals(Object.fromEntries(inherited), {
+    ...(given.LEASEHOLD_EVENTS_NATS_URL === undefined ? { ...given, ...eventsEnvironment } : given),
+    LEASEHOLD_DATABASE_URL: appDatabaseUrl(context),
+    LEASEHOLD_RELAY_METRICS_PORT: String(port),
+    LEASEHOLD_LOG: settings.logLevel,
+  });
+  return { ...ownDefinition(context, RELAY, { onlyEnv: env }), port, url: `http://127.0.0.1:${port}/metrics` };
+}
+
 /** Stands in tenants' receive urls; whoever puts a proxy in front of the receiver names that. */
 function receiverUrl(context: Pick<ServiceContext, 'settings' | 'ports'>): string {
   return context.settings.receiverUrl ?? localReceiverUrl(context);
@@ -196,6 +215,14 @@ function ownDefinition(
   return { name, start: (onLaunched) => startOwnProcess({ ...launched, onLaunched }), stop: stopOwnProcess, graceMs: OWN_GRACE_MS };
 }
 
+function appDatabaseUrl(context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'>): string {
+  const { settings, secrets } = context;
+  return (
+    settings.external.database?.appUrl ??
+    postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(context, PLATFORM), database: DATABASE })
+  );
+}
+
 /** Everything that api and worker read. The owner's url is not among it: only migrations use that role. */
 export function childEnvironment(
   context: Pick<ServiceContext, 'settings' | 'secrets' | 'ports'> & Partial<Pick<ServiceContext, 'kindEnvironment'>>,
@@ -207,9 +234,7 @@ export function childEnvironment(
     PORT: String(settings.port),
     LEASEHOLD_HOST: settings.host,
     LEASEHOLD_BASE_URL: settings.baseUrl,
-    LEASEHOLD_DATABASE_URL:
-      settings.external.database?.appUrl ??
-      postgresUrl({ user: APP_ROLE, password: secrets.postgresPlatformApp, port: portOf(context, PLATFORM), database: DATABASE }),
+    LEASEHOLD_DATABASE_URL: appDatabaseUrl(context),
     LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL: tenantsAdminUrl(context),
     LEASEHOLD_POSTGRES_VECTOR_ADMIN_URL: settings.external.vectorAdminUrl ?? tenantsAdminUrl(context),
     LEASEHOLD_INBOX_URL: inboxUrl(context),

@@ -22,6 +22,7 @@ export interface Settings {
   temporalBinary?: string;
   temporalDynamicConfig: string[];
   workerMetricsPort?: number;
+  relayMetricsPort?: number;
   /** Whose servers are started. */
   kinds: ReadonlySet<ResourceKind>;
   /** Hosts of backends.yaml that this machine is. Undefined: those with a loopback address. */
@@ -75,6 +76,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
     temporalBinary: data.LEASEHOLD_TEMPORAL_BIN,
     temporalDynamicConfig: data.LEASEHOLD_TEMPORAL_DYNAMIC_CONFIG,
     workerMetricsPort: data.LEASEHOLD_WORKER_METRICS_PORT,
+    relayMetricsPort: data.LEASEHOLD_RELAY_METRICS_PORT,
     kinds: new Set(RESOURCE_KINDS.filter((kind) => data.LEASEHOLD_KINDS?.includes(kind) ?? true)),
     hosts: data.LEASEHOLD_HOSTS,
     receiverUrl: data.LEASEHOLD_RECEIVER_URL,

@@ -19,6 +19,7 @@ import {
   hostDefinition,
   platformDefinition,
   receiverDefinition,
+  relayDefinition,
   type ServiceContext,
   temporalDefinition,
   temporalUiUrl,
@@ -112,7 +113,15 @@ async function startEverything(start: StartContext): Promise<ServiceContext> {
   const receiver = settings.kinds.has('webhook') ? [{ name: RECEIVER, inUrls: true }] : [];
   const ports = await assignPorts(settings, [...kindPorts(settings), ...receiver]);
   const kindEnvironment = externalEnvironment(settings, supervisor);
-  const context: ServiceContext = { settings, secrets, ports, signal, onMoved: rememberMoved(settings.home), kindEnvironment };
+  const context: ServiceContext = {
+    settings,
+    secrets,
+    ports,
+    signal,
+    onMoved: rememberMoved(settings.home),
+    kindEnvironment,
+    eventsEnvironment: {},
+  };
 
   const control = await openControl({
     status: () => supervisor.status(),
@@ -134,6 +143,7 @@ async function startEverything(start: StartContext): Promise<ServiceContext> {
   await allOf([
     supervisor.start(workerDefinition(context)),
     supervisor.start(apiDefinition(context)),
+    orGoOn(supervisor, relayDefinition(context), 'events wait in the outbox'),
     ...localHosts(settings).map((host) => orGoOn(supervisor, hostDefinition(context, host))),
     ...(settings.kinds.has('webhook') ? [orGoOn(supervisor, receiverDefinition(context))] : []),
   ]);
@@ -142,11 +152,11 @@ async function startEverything(start: StartContext): Promise<ServiceContext> {
 }
 
 /** What only some kinds need stops nobody else. */
-async function orGoOn(supervisor: Supervisor, definition: ServiceDefinition): Promise<void> {
+async function orGoOn(supervisor: Supervisor, definition: ServiceDefinition, without = 'what needs it answers 503'): Promise<void> {
   try {
     await supervisor.start(definition);
   } catch (error) {
-    say(`${definition.name} does not start, what needs it answers 503: ${oneLine(error)}`);
+    say(`${definition.name} does not start, ${without}: ${oneLine(error)}`);
   }
 }
 

@@ -2,6 +2,7 @@ import { TEMPORAL } from './temporal';
 
 export const API = 'api';
 export const RECEIVER = 'receiver';
+export const RELAY = 'relay';
 export const WORKER = 'worker';
 const HOST_PREFIX = 'host-';
 
@@ -14,5 +15,6 @@ export type Stage = (typeof STAGES)[number];
 export function stageOf(name: string): Stage {
   if (name === API || name === RECEIVER) return 'edge';
   if (name === WORKER || name.startsWith(HOST_PREFIX)) return 'workers';
-  return name === TEMPORAL ? 'workflows' : 'servers';
+  // After the workers: it still publishes their last events.
+  return name === TEMPORAL || name === RELAY ? 'workflows' : 'servers';
 }

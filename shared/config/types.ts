@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 
 /** Who reads variables: our processes, `compose` (temporal-compose.yml only), and `tool` (commands beside the product). */
-export const PROCESS_NAMES = ['stack', 'api', 'worker', 'host', 'receiver', 'migrate', 'namespace', 'compose', 'tool'] as const;
+export const PROCESS_NAMES = ['stack', 'api', 'worker', 'host', 'receiver', 'relay', 'migrate', 'namespace', 'compose', 'tool'] as const;
 export type ProcessName = (typeof PROCESS_NAMES)[number];
 
 export interface Variable {

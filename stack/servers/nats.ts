@@ -1,7 +1,8 @@
 import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { encodeAccount, encodeOperator } from '@nats-io/jwt';
+import { encodeAccount, encodeOperator, encodeUser, fmtCreds } from '@nats-io/jwt';
+import { EVENT_STREAM, EVENT_SUBJECTS } from '../../shared/events';
 import { formatNatsAdminUrl, Nkey } from '../../shared/queueprovider';
 import { StackError } from '../errors';
 import { writePrivateFile } from '../paths';
@@ -28,6 +29,11 @@ interface NatsKeys {
   operatorSigning: string;
   systemAccount: string;
   systemSigning: string;
+  /** The platform's own account: its events, which no tenant's account has a way to. */
+  platformAccount: string;
+  platformSigning: string;
+  relayUser: string;
+  readerUser: string;
 }
 
 /** The tenants' queue server: operator mode, so that accounts are signed by the platform and nothing in the configuration names a tenant. */
@@ -44,6 +50,7 @@ export function natsDefinition(options: NatsOptions): ServiceDefinition {
     async prepare() {
       for (const folder of [place.folder, place.accounts, place.store]) mkdirSync(folder, { recursive: true, mode: 0o700 });
       writePrivateFile(place.configuration, await configuration(options));
+      writePrivateFile(join(home, READER_CREDS), await readerCreds(loadKeys(home)));
       const user = userBelow(home);
       if (user) for (const path of Object.values(place)) chownSync(path, user.uid, user.gid);
       return {
@@ -71,6 +78,11 @@ export function natsAdminUrl({ home, port }: Pick<NatsOptions, 'home' | 'port'>)
   });
 }
 
+/** What the relay logs in with; a secret. */
+export async function natsEventsEnvironment({ home, port }: Pick<NatsOptions, 'home' | 'port'>): Promise<Record<string, string>> {
+  return { LEASEHOLD_EVENTS_NATS_URL: `nats://127.0.0.1:${port}`, LEASEHOLD_EVENTS_NATS_CREDS: await relayCreds(loadKeys(home)) };
+}
+
 function placeOf(home: string) {
   const folder = join(home, NATS);
   return { folder, accounts: join(folder, 'accounts'), store: join(folder, 'store'), configuration: join(folder, 'nats.conf') };
@@ -79,16 +91,18 @@ function placeOf(home: string) {
 /** Beside the server's folder, not in it: the server runs as another user where it can. */
 function loadKeys(home: string): NatsKeys {
   const file = join(home, 'nats-keys.json');
-  if (existsSync(file)) {
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as NatsKeys;
-    } catch {
-      throw new StackError(`${file} is not JSON: restore it from a backup; without it no queue can be changed or deleted`);
-    }
-  }
-  const keys = newKeys();
-  writePrivateFile(file, `${JSON.stringify(keys, null, 2)}\n`);
+  const stored = existsSync(file) ? parseKeys(file) : {};
+  const keys = { ...newKeys(), ...stored };
+  if (Object.keys(keys).some((name) => !(name in stored))) writePrivateFile(file, `${JSON.stringify(keys, null, 2)}\n`);
   return keys;
+}
+
+function parseKeys(file: string): Partial<NatsKeys> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<NatsKeys>;
+  } catch {
+    throw new StackError(`${file} is not JSON: restore it from a backup; without it no queue can be changed or deleted`);
+  }
 }
 
 function newKeys(): NatsKeys {
@@ -97,24 +111,31 @@ function newKeys(): NatsKeys {
     operatorSigning: Nkey.random('operator').seed,
     systemAccount: Nkey.random('account').seed,
     systemSigning: Nkey.random('account').seed,
+    platformAccount: Nkey.random('account').seed,
+    platformSigning: Nkey.random('account').seed,
+    relayUser: Nkey.random('user').seed,
+    readerUser: Nkey.random('user').seed,
   };
 }
 
 /** For a server that somebody else configures: its tokens, and the seeds for its admin url. The operator's own seed is in neither. */
 export async function newNatsServerKeys(): Promise<Record<string, string>> {
   const keys = newKeys();
-  const { operatorToken, systemAccount, systemToken } = await tokens(keys);
+  const { operatorToken, systemAccount, systemToken, platformAccount, platformToken } = await tokens(keys);
   return {
     NATS_OPERATOR_TOKEN: operatorToken,
     NATS_OPERATOR_SIGNING_SEED: keys.operatorSigning,
     NATS_SYSTEM_ACCOUNT: systemAccount,
     NATS_SYSTEM_TOKEN: systemToken,
     NATS_SYSTEM_SIGNING_SEED: keys.systemSigning,
+    NATS_PLATFORM_ACCOUNT: platformAccount,
+    NATS_PLATFORM_TOKEN: platformToken,
+    LEASEHOLD_EVENTS_NATS_CREDS: await relayCreds(keys),
   };
 }
 
 async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions): Promise<string> {
-  const { operatorToken, systemToken, systemAccount } = await tokens(loadKeys(home));
+  const { operatorToken, systemToken, systemAccount, platformToken, platformAccount } = await tokens(loadKeys(home));
   const { folder, accounts, store } = placeOf(home);
   return [
     `listen: "127.0.0.1:${port}"`,
@@ -123,7 +144,7 @@ async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions)
     `system_account: "${systemAccount}"`,
     // Deleting renames by default, and the name would stay on the disk. The timeout is for asking other servers, of which there are none.
     `resolver: { type: full, dir: ${JSON.stringify(accounts)}, allow_delete: true, hard_delete: true, interval: "10m", timeout: "250ms" }`,
-    `resolver_preload: { "${systemAccount}": "${systemToken}" }`,
+    `resolver_preload: { "${systemAccount}": "${systemToken}", "${platformAccount}": "${platformToken}" }`,
     // Acknowledged means on disk.
     `jetstream: { store_dir: ${JSON.stringify(store)}, max_memory_store: 64MB, max_file_store: ${maxFileStore}, sync_interval: always,`,
     // Message ids are remembered in memory: not longer than clients ask for unasked.
@@ -153,8 +174,12 @@ async function tokens(keys: NatsKeys) {
     strict_signing_key_usage: true,
   };
   const systemClaims = { limits: UNLIMITED, signing_keys: [systemSigning.getPublicKey()] };
+  const platformAccount = Nkey.fromSeed('account', keys.platformAccount).getPublicKey();
+  const platformClaims = { limits: PLATFORM_LIMITS, signing_keys: [Nkey.fromSeed('account', keys.platformSigning).getPublicKey()] };
   return {
     systemAccount,
+    platformAccount,
+    platformToken: await encodeAccount('leasehold-platform', platformAccount, platformClaims, { signer: operatorSigning }),
     operatorToken: await encodeOperator('leasehold', operator, operatorClaims),
     systemToken: await encodeAccount('SYS', systemAccount, systemClaims, { signer: operatorSigning }),
   };
@@ -162,6 +187,44 @@ async function tokens(keys: NatsKeys) {
 
 /** A limit that is left out is zero, and the account would refuse its own user. */
 const UNLIMITED = { conn: -1, leaf: -1, subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true };
+
+/** One stream of files, and whoever reads it; nothing comes in from other accounts or goes out to them. */
+const PLATFORM_LIMITS = { ...UNLIMITED, leaf: 0, imports: 0, exports: 0, mem_storage: 0, disk_storage: -1, streams: 4, consumer: -1 };
+
+const REPLIES = { allow: ['_INBOX.>'] };
+
+/** It may make the stream and add to it; there is no way to delete by it. */
+const RELAY = {
+  pub: { allow: [EVENT_SUBJECTS, ...['INFO', 'CREATE', 'UPDATE'].map((verb) => `$JS.API.STREAM.${verb}.${EVENT_STREAM}`)] },
+  sub: REPLIES,
+  allowed_connection_types: ['STANDARD'],
+} satisfies Parameters<typeof encodeUser>[3];
+
+/** For an operator's consumers: it reads, and adds nothing. */
+const READER = {
+  pub: {
+    allow: ['$JS.API.INFO', `$JS.API.STREAM.INFO.${EVENT_STREAM}`, '$JS.API.STREAM.NAMES', '$JS.API.CONSUMER.>', '$JS.ACK.>', '$JS.FC.>'],
+  },
+  sub: { allow: ['_INBOX.>', EVENT_SUBJECTS] },
+} satisfies Parameters<typeof encodeUser>[3];
+
+const READER_CREDS = 'events-reader.creds';
+
+/** On one line, for an environment file. */
+async function relayCreds(keys: NatsKeys): Promise<string> {
+  return `${await platformUser(keys, 'relay', keys.relayUser, RELAY)}:${keys.relayUser}`;
+}
+
+async function readerCreds(keys: NatsKeys): Promise<string> {
+  const jwt = await platformUser(keys, 'reader', keys.readerUser, READER);
+  return new TextDecoder().decode(fmtCreds(jwt, Nkey.fromSeed('user', keys.readerUser)));
+}
+
+function platformUser(keys: NatsKeys, name: string, seed: string, permissions: Parameters<typeof encodeUser>[3]): Promise<string> {
+  const account = Nkey.fromSeed('account', keys.platformAccount).getPublicKey();
+  const signer = Nkey.fromSeed('account', keys.platformSigning);
+  return encodeUser(name, Nkey.fromSeed('user', seed), account, permissions, { signer });
+}
 
 /** A NATS server speaks first. */
 function greeting(port: number): Promise<void> {

@@ -16,13 +16,17 @@ import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { Nkey, queueLimits } from '../../shared/queueprovider';
 import { findFreePort } from '../../stack/ports';
 import type { ProcessIdentity } from '../../stack/process-identity';
-import { type NatsOptions, natsAdminUrl, natsDefinition } from '../../stack/servers/nats';
+import { type NatsOptions, natsAdminUrl, natsDefinition, natsEventsEnvironment } from '../../stack/servers/nats';
 import { findNats } from '../../stack/servers/nats-binary';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
 export interface NatsTestServer {
   url: string;
   adminUrl: string;
+  /** What the relay publishes the platform's events with. */
+  events: { url: string; creds: string };
+  /** What a reader of these events logs in with: a .creds file. */
+  readerCredsFile: string;
   /** Where streams are, one folder an account. */
   streamFolder: string;
   /** The size of its log, with what was put aside. */
@@ -70,8 +74,11 @@ export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'>
   };
   await start();
   const url = `nats://127.0.0.1:${port}`;
+  const { LEASEHOLD_EVENTS_NATS_CREDS: creds = '' } = await natsEventsEnvironment({ home, port });
   return {
     url,
+    events: { url, creds },
+    readerCredsFile: join(home, 'events-reader.creds'),
     logIn: (issued) => connectWith(url, issued),
     adminUrl: natsAdminUrl({ home, port }),
     streamFolder: join(home, 'nats', 'store', 'jetstream'),

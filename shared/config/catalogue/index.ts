@@ -1,6 +1,7 @@
 // Every environment variable there is, in the groups and the order in which docs/configuration.md shows them.
 import type { Variable, Variables } from '../types';
 import { NOTICES } from './notices';
+import { EVENTS } from './events';
 import { COMPOSE, TOOLS } from './outside';
 import { IDENTITY, LISTENING, PLACES, SECRETS } from './platform';
 import { KINDS, PROCESSES, SERVERS, WEBHOOKS } from './servers';
@@ -36,6 +37,7 @@ export const GROUPS: readonly Group[] = [
   },
   { title: 'Webhooks', variables: WEBHOOKS },
   { title: 'Notices', variables: NOTICES },
+  { title: 'Events', variables: EVENTS },
   { title: 'Processes', variables: PROCESSES },
   { title: 'Traces', intro: 'OpenTelemetry: see [decisions/tracing.md](decisions/tracing.md).', variables: TRACES },
   { title: 'temporal-compose.yml only', intro: 'Url-safe passwords: `openssl rand -hex 24`.', variables: COMPOSE },
@@ -51,6 +53,7 @@ export const CATALOGUE = {
   ...KINDS,
   ...WEBHOOKS,
   ...NOTICES,
+  ...EVENTS,
   ...PROCESSES,
   ...TRACES,
   ...COMPOSE,

@@ -74,7 +74,7 @@ export const PLACES = variables({
     doc: 'log level: `error`, `warn`, `info`, `debug`',
     schema: z.enum(['error', 'warn', 'info', 'debug'], { error: 'must be error, warn, info or debug' }),
     default: 'info',
-    readBy: ['stack', 'api', 'worker', 'host', 'receiver'],
+    readBy: ['stack', 'api', 'worker', 'host', 'receiver', 'relay'],
   },
 });
 

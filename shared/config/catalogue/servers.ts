@@ -9,8 +9,8 @@ export const SERVERS = variables({
     doc: "the platform's database, as a role that owns nothing (`leasehold_app`)",
     schema: postgresUrl,
     defaultDoc: 'embedded',
-    readBy: ['stack', 'api', 'worker', 'host'],
-    requiredBy: ['api', 'worker', 'host'],
+    readBy: ['stack', 'api', 'worker', 'host', 'relay'],
+    requiredBy: ['api', 'worker', 'host', 'relay'],
     secret: true,
   },
   LEASEHOLD_DATABASE_OWNER_URL: {
