@@ -29,6 +29,7 @@ import { eventRoutes } from './routes/events';
 import { notificationLinkRoutes } from './routes/notification-links';
 import { notificationSettingsRoutes } from './routes/notification-settings';
 import { opsRoutes } from './routes/ops';
+import { outboxRoutes } from './routes/outbox';
 import { placementRoutes } from './routes/placement';
 import { policyRoutes } from './routes/policies';
 import { presignRoutes } from './routes/presign';
@@ -77,6 +78,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...auditRoutes(deps),
     ...adminRoutes(deps),
     ...adminUpkeepRoutes(deps),
+    ...outboxRoutes(deps),
     ...placementRoutes(deps),
     ...signInRoutes(deps),
     ...policyRoutes(deps),

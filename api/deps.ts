@@ -4,6 +4,7 @@ import type { JwtSigner } from '../shared/crypto';
 import type { Egress } from '../shared/egress';
 import type { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
+import type { DeadLetter } from '../shared/outbox';
 import type { Plans } from '../shared/plans';
 import type { Policies } from '../shared/policy';
 import type { ReadinessReport } from '../shared/readiness';
@@ -44,9 +45,17 @@ export interface ApiSettings {
   operatorKey: string | null;
 }
 
+/** Events that could not be announced. */
+export interface OutboxPort {
+  list(limit: number): Promise<DeadLetter[]>;
+  /** Null when no event of that id is dead-lettered. */
+  replay(id: string): Promise<{ resourceId: string } | null>;
+}
+
 export interface ApiDeps {
   settings: ApiSettings;
   store: ResourceStore;
+  outbox: OutboxPort;
   identity: IdentityStore;
   teams: TeamStore;
   apiKeys: ApiKeyStore;

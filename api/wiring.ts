@@ -8,6 +8,7 @@ import { createPool } from '../shared/db';
 import { createEgress } from '../shared/egress';
 import { InboxStore } from '../shared/inbox';
 import type { Logger } from '../shared/logctx';
+import { listDeadLetters, relayReadiness, replayDeadLetter } from '../shared/outbox';
 import { type BackendsFile, environmentNames, loadBackends, watchPlans } from '../shared/plans';
 import { PgPolicies } from '../shared/policy';
 import { StoredRateCounter } from '../shared/ratelimit';
@@ -105,6 +106,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   const readiness = new ReadinessRegistry({ service: SERVICE, logger, metrics: metrics.registry });
   readiness.register({ name: 'platform-postgres', critical: true, check: postgresCheck(pool) });
   readiness.register({ name: 'temporal', critical: false, check: temporalReadiness(connection) });
+  readiness.register({ name: 'relay', critical: false, check: () => relayReadiness(pool) });
   readiness.register({ name: 'backends', critical: false, check: () => backendsReadiness(store) });
   const policies = new PgPolicies({ pool, onError: (error) => logger.warn('policies cannot be read; the last ones hold', { error }) });
   const counter = new StoredRateCounter({ pool, redisUrl: config.redisUrl, logger });
@@ -122,6 +124,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   const deps: ApiDeps = {
     settings: config,
     store,
+    outbox: { list: (limit) => listDeadLetters(pool, limit), replay: (id) => replayDeadLetter(pool, id) },
     identity,
     teams: new PgTeamStore(pool),
     apiKeys: new PgApiKeyStore(pool, logger),

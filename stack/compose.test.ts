@@ -35,6 +35,7 @@ describe('temporal-compose.yml', () => {
         'platform-db',
         'platform-redis',
         'receiver',
+        'relay',
         'seaweedfs',
         'temporal',
         'temporal-db',

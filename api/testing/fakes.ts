@@ -268,7 +268,8 @@ export function fakeApp(
     lifecycle?: LifecyclePort;
     feed?: ChangeFeed;
     notifications?: ApiDeps['notifications'];
-    inbox?: ApiDeps['inbox'];
+    outbox?: ApiDeps['outbox'];
+  inbox?: ApiDeps['inbox'];
     egress?: ApiDeps['egress'];
     settings?: Partial<ApiSettings>;
     onAnswer?: ApiDeps['onAnswer'];
@@ -312,6 +313,7 @@ export function fakeApp(
     ...(parts.oidc === undefined ? {} : { oidc: parts.oidc }),
     lifecycle: parts.lifecycle ?? untouchableLifecycle(),
     feed: parts.feed ?? silentFeed,
+    outbox: parts.outbox ?? { list: async () => [], replay: async () => null },
     inbox: parts.inbox ?? null,
     egress: parts.egress ?? createEgress(),
     secrets: createSecretReader({

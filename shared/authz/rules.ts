@@ -53,6 +53,7 @@ export const ACTIONS = [
   'admin.policies',
   'admin.audit',
   'admin.leaks',
+  'admin.outbox',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -137,6 +138,7 @@ export const OPERATOR_ACTIONS: ReadonlySet<Action> = new Set([
   'admin.policies',
   'admin.audit',
   'admin.leaks',
+  'admin.outbox',
   'resource.list',
   'resource.read',
   'resource.events',

@@ -14,7 +14,7 @@ export const EVENTS = variables({
     doc: "content of the broker's .creds file: a signed user and its seed",
     schema: text,
     defaultDoc: 'none, or that of the embedded account',
-    readBy: ['stack', 'relay'],
+    readBy: ['stack', 'relay', 'compose'],
     secret: true,
   },
   LEASEHOLD_EVENTS_RETENTION_HOURS: {

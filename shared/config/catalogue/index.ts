@@ -1,7 +1,7 @@
 // Every environment variable there is, in the groups and the order in which docs/configuration.md shows them.
 import type { Variable, Variables } from '../types';
-import { NOTICES } from './notices';
 import { EVENTS } from './events';
+import { NOTICES } from './notices';
 import { COMPOSE, TOOLS } from './outside';
 import { IDENTITY, LISTENING, PLACES, SECRETS } from './platform';
 import { KINDS, PROCESSES, SERVERS, WEBHOOKS } from './servers';

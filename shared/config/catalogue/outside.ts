@@ -27,6 +27,8 @@ export const COMPOSE = variables({
   NATS_SYSTEM_ACCOUNT: { doc: 'printed by the same command', schema: text, readBy: ['compose'] },
   NATS_SYSTEM_TOKEN: { doc: 'printed by the same command', schema: text, readBy: ['compose'] },
   NATS_SYSTEM_SIGNING_SEED: password('printed by the same command'),
+  NATS_PLATFORM_ACCOUNT: { doc: 'printed by the same command', schema: text, readBy: ['compose'] },
+  NATS_PLATFORM_TOKEN: { doc: 'printed by the same command', schema: text, readBy: ['compose'] },
   TEMPORAL_DB_PASSWORD: password("Temporal's own database"),
   TEMPORAL_VERSION: { doc: 'tag of the Temporal server', schema: text, defaultDoc: 'in the file', readBy: ['compose'] },
   TEMPORAL_ADMINTOOLS_VERSION: { doc: "tag of Temporal's admin tools", schema: text, defaultDoc: 'in the file', readBy: ['compose'] },
