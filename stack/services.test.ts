@@ -74,7 +74,7 @@ describe('secrets', () => {
 describe('ports of the servers', () => {
   it('are remembered', async () => {
     const first = await assignPorts(settingsOf());
-    expect(new Set(Object.values(first)).size).toBe(5);
+    expect(new Set(Object.values(first)).size).toBe(6);
     expect(await assignPorts(settingsOf())).toEqual(first);
   });
 

@@ -74,6 +74,7 @@ const OPERATIONS: Action[] = [
   'admin.policies',
   'admin.audit',
   'admin.leaks',
+  'admin.outbox',
 ];
 const ANONYMOUS: ActorName[] = ['no credential', 'empty token', 'right token', 'wrong token', 'hash as token'];
 const KEYS: ActorName[] = ['key without scopes', 'read key', 'write key', 'read+write key', 'admin key'];
