@@ -69,10 +69,17 @@ writeFileSync(
 const require = createRequire(import.meta.url);
 const { bundleWorkflowCode } = require('@temporalio/worker');
 const quiet = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
-const { code } = await bundleWorkflowCode({
-  workflowsPath: join(dist, 'workflows/index.js'),
-  workflowInterceptorModules: [join(dist, 'workflows/context/index.js')],
-  logger: quiet,
-});
-writeFileSync(join(dist, 'workflow-bundle.js'), code);
+// The second one is for workers whose payload codec is on: it hides what failures say, too.
+for (const [file, failureConverterPath] of [
+  ['workflow-bundle.js', undefined],
+  ['workflow-bundle-encrypted.js', join(dist, 'shared/codec/failure-converter.js')],
+]) {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(dist, 'workflows/index.js'),
+    workflowInterceptorModules: [join(dist, 'workflows/context/index.js')],
+    failureConverterPath,
+    logger: quiet,
+  });
+  writeFileSync(join(dist, file), code);
+}
 writeFileSync(stampFile, digest);

@@ -17,6 +17,7 @@ function readCommon(process: 'worker' | 'host', environment: Environment) {
     backendsFile: data.LEASEHOLD_BACKENDS,
     logLevel: data.LEASEHOLD_LOG,
     metricsPort: data.LEASEHOLD_WORKER_METRICS_PORT ?? 0,
+    encryptsPayloads: data.LEASEHOLD_PAYLOAD_CODEC,
     environment,
     /** The admin url of a backend; the file names the variable, the environment holds the secret. */
     secretOf: (variable: string): string | undefined => environment.text(variable),

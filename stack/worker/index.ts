@@ -22,7 +22,7 @@ import { createNotificationPart } from './notification';
 import { poolOf, poolTemplateOf } from './pools';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
 
-const WORKFLOW_BUNDLE = join(__dirname, '../../workflow-bundle.js');
+const DIST = join(__dirname, '../..');
 /** Each one holds a connection of the backend and waits there; more would only wait longer. */
 const ACTIVITIES_A_KIND = 16;
 
@@ -32,15 +32,16 @@ type Metrics = ReturnType<typeof createUpkeepMetrics>;
 /** Runs until `stop` is aborted; `onReady` is called once resources can be made. */
 export async function runWorker(options: WorkerRun): Promise<void> {
   const config = readWorkerConfig(options.env);
-  if (!existsSync(WORKFLOW_BUNDLE)) throw new Error('the workflow bundle is missing: run npm run build');
+  const workflowBundle = join(DIST, config.encryptsPayloads ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js');
+  if (!existsSync(workflowBundle)) throw new Error('the workflow bundle is missing: run npm run build');
   const process = await openWorkerProcess(config, { name: 'worker', env: options.env, end: options.end });
   const shared = process.file.backends.filter(({ host }) => host === null);
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
   const metrics = createUpkeepMetrics(process.registry);
-  const notification = await createNotificationPart(process, config.environment, WORKFLOW_BUNDLE);
+  const notification = await createNotificationPart(process, config.environment, workflowBundle);
   const workers = [
     notification.worker,
-    await createLifecycleWorker(process, { config, kinds, metrics }),
+    await createLifecycleWorker(process, { config, workflowBundle, kinds, metrics }),
     ...(await Promise.all([...kinds].map(([kind, backend]) => createKindWorker(process, { kind, backend, metrics })))),
   ];
   const running = process.run(workers, options.stop);
@@ -61,7 +62,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
 
 async function createLifecycleWorker(
   process: WorkerProcess,
-  { config, kinds, metrics }: { config: WorkerConfig; kinds: Kinds; metrics: Metrics },
+  { config, workflowBundle, kinds, metrics }: { config: WorkerConfig; workflowBundle: string; kinds: Kinds; metrics: Metrics },
 ): Promise<Worker> {
   const { logger, pool, client, keyring } = process;
   const { installationId } = config;
@@ -96,7 +97,7 @@ async function createLifecycleWorker(
   return await Worker.create({
     ...process.workerOptions,
     taskQueue: LIFECYCLE_TASK_QUEUE,
-    workflowBundle: { codePath: WORKFLOW_BUNDLE },
+    workflowBundle: { codePath: workflowBundle },
     maxCachedWorkflows: config.maxCachedWorkflows,
     activities: {
       ...platform,

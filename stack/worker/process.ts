@@ -14,6 +14,7 @@ import {
 import { createBackendSweep } from '../../activities/platform/sweep';
 import type { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import { createMeter } from '../../activities/platform/usage';
+import { createDataConverter } from '../../shared/codec';
 import { unknownVariables } from '../../shared/config';
 import { Keyring } from '../../shared/crypto';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
@@ -48,7 +49,14 @@ export interface WorkerProcess {
   /** What every Temporal worker of the process is created with. */
   workerOptions: Pick<
     WorkerOptions,
-    'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime' | 'stickyQueueScheduleToStartTimeout' | 'interceptors' | 'sinks'
+    | 'connection'
+    | 'namespace'
+    | 'dataConverter'
+    | 'shutdownGraceTime'
+    | 'shutdownForceTime'
+    | 'stickyQueueScheduleToStartTimeout'
+    | 'interceptors'
+    | 'sinks'
   >;
   dependencies: KindDependencies;
   /** Runs the workers until `stop` is aborted. */
@@ -93,6 +101,7 @@ export async function openWorkerProcess(
   const file = loadBackends(config.backendsFile);
   for (const line of unknownVariables(config.environment, environmentNames(file))) logger.warn(line);
   const keyring = Keyring.parse(config.keyring);
+  const dataConverter = createDataConverter({ keyring, encrypts: config.encryptsPayloads });
   const pool = createPool({ url: config.databaseUrl, applicationName: `leasehold-${name}`, max: 20 });
   const lockPool = createPool({
     url: config.databaseUrl,
@@ -119,10 +128,11 @@ export async function openWorkerProcess(
     keyring,
     plans,
     file,
-    client: new Client({ connection, namespace: config.temporalNamespace, interceptors: { workflow: clientTracing() } }),
+    client: new Client({ connection, namespace: config.temporalNamespace, dataConverter, interceptors: { workflow: clientTracing() } }),
     workerOptions: {
       connection: native,
       namespace: config.temporalNamespace,
+      dataConverter,
       shutdownGraceTime: SHUTDOWN_GRACE,
       shutdownForceTime: SHUTDOWN_FORCE,
       stickyQueueScheduleToStartTimeout: '1s',

@@ -3,7 +3,7 @@ import type { Variable, Variables } from '../types';
 import { EVENTS } from './events';
 import { NOTICES } from './notices';
 import { COMPOSE, TOOLS } from './outside';
-import { IDENTITY, LISTENING, PLACES, SECRETS } from './platform';
+import { CODEC, IDENTITY, LISTENING, PLACES, SECRETS } from './platform';
 import { KINDS, PROCESSES, SERVERS, WEBHOOKS } from './servers';
 import { TRACES } from './telemetry';
 
@@ -23,6 +23,7 @@ export const GROUPS: readonly Group[] = [
       'Generated on the first start into `$LEASEHOLD_HOME/secrets.json` (mode 0600); a variable wins over the file and is never written to it. **Back the file up with the data**: without the keyring no stored credential can be read. The passwords of the embedded Postgres roles are in the same file and have no variables.',
     variables: SECRETS,
   },
+  { title: 'Temporal payloads', intro: 'See [operate/codec.md](operate/codec.md).', variables: CODEC },
   { title: 'People and sessions', variables: IDENTITY },
   {
     title: 'Servers that somebody else runs',
@@ -48,6 +49,7 @@ export const CATALOGUE = {
   ...LISTENING,
   ...PLACES,
   ...SECRETS,
+  ...CODEC,
   ...IDENTITY,
   ...SERVERS,
   ...KINDS,

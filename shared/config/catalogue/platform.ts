@@ -1,6 +1,6 @@
 // Variables: where we listen, where things are kept, and secrets.
 import { z } from 'zod';
-import { decimal, flag, httpUrl, port, proxies, text, whole } from '../schemas';
+import { decimal, flag, httpUrl, onOff, port, proxies, text, whole } from '../schemas';
 import { variables } from '../types';
 
 export const LISTENING = variables({
@@ -119,6 +119,28 @@ export const SECRETS = variables({
     defaultDoc: 'generated',
     readBy: ['stack', 'worker', 'host'],
     requiredBy: ['worker', 'host'],
+  },
+});
+
+export const CODEC = variables({
+  LEASEHOLD_PAYLOAD_CODEC: {
+    doc: '`on`: what Temporal stores is encrypted with the keyring. May be switched at any time, on every process: both kinds are read',
+    schema: onOff,
+    default: 'off',
+    readBy: ['stack', 'api', 'worker', 'host'],
+  },
+  LEASEHOLD_CODEC_ORIGIN: {
+    doc: 'where browsers show the Temporal UI, as they name it (`https://temporal.example.com`): the one origin that may call `/codec`',
+    schema: httpUrl,
+    defaultDoc: 'the origin of `LEASEHOLD_TEMPORAL_UI_URL`',
+    readBy: ['api'],
+  },
+  LEASEHOLD_CODEC_REQUESTS_PER_MINUTE: {
+    doc: 'by each operator, to each api process',
+    schema: whole(1, 1_000_000),
+    default: '300',
+    unit: 'requests a minute',
+    readBy: ['api'],
   },
 });
 
