@@ -1,7 +1,7 @@
 // A person signs a command line in: its anonymous resources become the team's, and the key is there to be picked up.
 import { can } from '../../shared/authz';
 import { audit } from '../audit';
-import { actorFor, authorizeTeam, notFound } from '../auth/authorize';
+import { actorFor, authorizeTeam, refuseUnknown } from '../auth/authorize';
 import { actorOf, type Caller, type TeamCaller } from '../auth/caller';
 import { claimResources } from '../claim/claim';
 import type { ApiDeps } from '../deps';
@@ -22,10 +22,11 @@ export async function completeCliSignIn(
   const target = { type: 'cli_session', id: 'cli', teamId: given.type === 'team' ? given.teamId : null };
   const caller = authorizeTeam(deps, { caller: given, context, action: 'cli.complete', target });
   const { teamId, userId } = caller;
-  if (userId === null || !isCliSessionId(id)) throw notFound();
+  const unknown = () => refuseUnknown(deps, { caller, context, action: 'cli.complete', target });
+  if (userId === null || !isCliSessionId(id)) throw unknown();
   const membership = (await deps.identity.membershipsOf(userId)).find((member) => member.teamId === teamId);
   const approved = membership === undefined ? null : await deps.cliSessions.approve({ id, userId, teamId });
-  if (membership === undefined || approved === null) throw notFound();
+  if (membership === undefined || approved === null) throw unknown();
   const claimedTokens = await claimFor(deps, { caller, context, tokens: approved.anonymousTokens });
   const data = { claimed: claimedTokens.length };
   await audit(deps, { caller, context, action: 'cli.complete', target, result: 'success', data });

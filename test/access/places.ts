@@ -1,7 +1,7 @@
 // Where every route stands: who may call it on what is theirs. A route that is not in here fails the matrix.
 import { randomUUID } from 'node:crypto';
 import type { ResourceKind } from '../../shared/resourcetype';
-import type { ApiWorld, Resource, Team } from '../harness/api-world';
+import { type ApiWorld, OIDC_ISSUER, type Resource, type Team } from '../harness/api-world';
 
 export const CALLERS = [
   'anonymous',
@@ -106,6 +106,28 @@ const onInvitationToken = async (scene: Scene, whose: Whose): Promise<Named> => 
 const onApiKey = async ({ world, own, foreign }: Scene, whose: Whose): Promise<Named> => ({
   path: { id: whose === 'unknown' ? randomUUID() : (await world.apiKey((whose === 'own' ? own : foreign).people.owner)).id },
 });
+
+const onServiceAccount = async ({ world, own, foreign }: Scene, whose: Whose): Promise<Named> => {
+  if (whose === 'unknown') return { path: { id: randomUUID() } };
+  const { id: teamId, people } = whose === 'own' ? own : foreign;
+  const account = { teamId, name: 'machine', issuer: OIDC_ISSUER, subject: randomUUID(), role: 'member', scopes: ['read'] } as const;
+  const entry = (id: string) => ({
+    actor: { type: 'system', id: 'test' } as const,
+    ...{ action: 'service_account.create', targetType: 'service_account', targetId: id, teamId },
+    ...{ result: 'success' as const, correlationId: '', ip: '' },
+  });
+  const made = await world.deps.serviceAccounts.create({ ...account, createdBy: people.owner.userId }, entry);
+  return { path: { id: made?.id ?? '' } };
+};
+
+/** Another's is one that somebody of theirs has begun to complete. */
+const onCliSession = async ({ world, foreign }: Scene, whose: Whose): Promise<Named> => {
+  if (whose === 'unknown') return { path: { session_id: 'a'.repeat(40) }, body: {} };
+  const { sessionId } = await world.deps.cliSessions.open({ anonymousTokens: [], requestedFrom: '127.0.0.1' });
+  const { userId } = foreign.people.owner;
+  if (whose === 'foreign') await world.deps.cliSessions.approve({ id: sessionId, userId, teamId: foreign.id });
+  return { path: { session_id: sessionId }, body: {} };
+};
 
 const WEBHOOK_URL = 'https://example.com/hook';
 
@@ -233,6 +255,17 @@ export const PLACES: Readonly<Record<string, Place>> = {
   export_audit: { allowed: [...ADMINS, 'admin key'] },
 
   exchange_id_token: PUBLIC,
+  open_cli_sign_in: PUBLIC,
+  poll_cli_sign_in: PUBLIC,
+  show_cli_sign_in: PUBLIC,
+  submit_cli_sign_in: PUBLIC,
+  complete_cli_sign_in: { allowed: PERSONS, named: onCliSession },
+  create_service_account: {
+    allowed: ADMINS,
+    body: () => ({ name: 'ci', issuer: OIDC_ISSUER, subject: randomUUID(), role: 'member', scopes: ['read'] }),
+  },
+  list_service_accounts: { allowed: [...ADMINS, ...READ_KEYS] },
+  remove_service_account: { allowed: [...ADMINS, 'admin key'], named: onServiceAccount },
   list_webhook_subscriptions: { allowed: TEAM_READERS },
   create_webhook_subscription: { allowed: [...ADMINS, 'admin key'], body: () => ({ url: WEBHOOK_URL }) },
   get_webhook_subscription: { allowed: TEAM_READERS, named: onSubscription() },

@@ -5,6 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { createApp } from '../../api/app';
 import type { ApiDeps, ApiSettings } from '../../api/deps';
 import { PgApiKeyStore } from '../../api/identity/apikeys';
+import { PgCliSessionStore } from '../../api/identity/cli';
+import { OidcVerifier } from '../../api/identity/oidc';
+import { OidcSignIn } from '../../api/identity/oidc-signin';
+import { PgSignInStore } from '../../api/identity/oidc-store';
+import { PgServiceAccountStore } from '../../api/identity/serviceaccounts';
 import { issueSession } from '../../api/identity/session';
 import { PgIdentityStore } from '../../api/identity/store';
 import { PgTeamStore } from '../../api/identity/teams';
@@ -74,6 +79,9 @@ export interface ApiWorld {
 
 export const OPERATOR = OPERATOR_KEY;
 
+/** Trusted there; it has no server, so nobody signs in by it. */
+export const OIDC_ISSUER = 'https://issuer.test';
+
 export async function openApiWorld(options: { settings?: Partial<ApiSettings>; deps?: Partial<ApiDeps> } = {}): Promise<ApiWorld> {
   const database = await createTestDatabase();
   const { pool } = database;
@@ -83,10 +91,22 @@ export async function openApiWorld(options: { settings?: Partial<ApiSettings>; d
      VALUES ('storage', 'storage', 'local', 10000, true, 'test'), ('webhook', 'webhook', 'local', 10000, true, 'test')`,
   );
   const base = fakeApp({ settings: options.settings }).deps;
+  const identity = new PgIdentityStore(pool);
+  const serviceAccounts = new PgServiceAccountStore(pool);
+  const issuer = { issuer: OIDC_ISSUER, audiences: ['leasehold'], jwksUri: null, teamClaim: null, trustEmail: true };
   const deps: ApiDeps = {
     ...base,
     store: new PgResourceStore(pool),
-    identity: new PgIdentityStore(pool),
+    identity,
+    oidc: new OidcSignIn({
+      verifier: new OidcVerifier([issuer]),
+      store: new PgSignInStore(pool, identity),
+      serviceAccounts,
+      identity,
+      logger: base.logger,
+    }),
+    serviceAccounts,
+    cliSessions: new PgCliSessionStore(pool, keyring),
     teams: new PgTeamStore(pool),
     apiKeys: new PgApiKeyStore(pool, base.logger),
     auditLog: new PgAuditLog(pool),
