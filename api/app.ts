@@ -23,6 +23,7 @@ import { auditRoutes } from './routes/audit';
 import { claimRoutes } from './routes/claim';
 import { claimPageRoutes } from './routes/claim-page';
 import { cliRoutes } from './routes/cli';
+import { CODEC_PATH, codecCors, codecRoutes } from './routes/codec';
 import { commandRoutes } from './routes/commands';
 import { docsRoutes } from './routes/docs';
 import { eventRoutes } from './routes/events';
@@ -84,6 +85,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...policyRoutes(deps),
     ...cliRoutes(deps),
     ...serviceAccountRoutes(deps),
+    ...codecRoutes(deps),
     ...opsRoutes(deps),
   ];
   return [...routes, ...docsRoutes(deps, routes)];
@@ -96,6 +98,7 @@ export function createApp(deps: ApiDeps): Express {
   app.set('case sensitive routing', true);
   app.set('trust proxy', deps.settings.trustedProxies.length > 0 ? [...deps.settings.trustedProxies] : false);
   app.use(openRequest(deps));
+  app.use(CODEC_PATH, codecCors(deps));
   app.use(limitRate(deps));
   app.use(checkUrl);
   const routes = apiRoutes(deps);

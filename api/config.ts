@@ -43,6 +43,8 @@ export function loadConfig(env: NodeJS.ProcessEnv | Environment) {
     egressCidrs: data.LEASEHOLD_EGRESS_CIDRS,
     oidcIssuers: oidcIssuers(data.LEASEHOLD_OIDC_ISSUERS ?? ''),
     sessionTtlMs: data.LEASEHOLD_SESSION_HOURS * 3_600_000,
+    encryptsPayloads: data.LEASEHOLD_PAYLOAD_CODEC,
+    codecOrigin: data.LEASEHOLD_CODEC_ORIGIN ?? data.LEASEHOLD_TEMPORAL_UI_URL,
     loopbackExempt: data.LEASEHOLD_LOOPBACK_EXEMPT,
     requestsPerMinute: data.LEASEHOLD_REQUESTS_PER_MINUTE ?? null,
   };

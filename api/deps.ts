@@ -25,6 +25,7 @@ import type { LeakReport } from './projection/leaks';
 import type { SecretReader } from './projection/secrets';
 import type { ResourceStore } from './projection/store';
 import type { ChangeFeed } from './projection/waiter';
+import type { CodecEndpoint } from './routes/codec';
 
 export interface ApiSettings {
   /** How clients reach this api, without a slash at its end. */
@@ -73,6 +74,7 @@ export interface ApiDeps {
   secrets: SecretReader;
   notifications: NotificationStore;
   jwt: JwtSigner;
+  codec: CodecEndpoint;
   plans: { current(): Plans };
   logger: Logger;
   readiness: { report(): Promise<ReadinessReport> };

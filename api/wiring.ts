@@ -2,6 +2,7 @@
 import { Client, Connection, defaultGrpcRetryOptions, isGrpcServiceError, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type pg from 'pg';
 import { buildInfo } from '../shared/buildinfo';
+import { createDataConverter, EncryptionCodec } from '../shared/codec';
 import { type Environment, unknownVariables } from '../shared/config';
 import { JwtSigner, Keyring } from '../shared/crypto';
 import { createPool } from '../shared/db';
@@ -94,9 +95,12 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
   );
   const pool = createPool({ url: config.databaseUrl, max: config.databasePool, applicationName: SERVICE });
   const connection = openConnection(config.temporal.address);
+  const dataConverter = createDataConverter({ keyring, encrypts: config.encryptsPayloads });
+  const { namespace } = config.temporal;
   const client = new Client({
     connection,
-    namespace: config.temporal.namespace,
+    namespace,
+    dataConverter,
     interceptors: { workflow: [...clientTracing(), contextInterceptor] },
   });
   const store = new PgResourceStore(pool);
@@ -145,6 +149,11 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
     }),
     notifications: new PgNotificationStore({ pool, keyring }),
     jwt,
+    codec: {
+      payloads: new EncryptionCodec({ keyring, encrypts: config.encryptsPayloads }),
+      namespace,
+      origin: config.codecOrigin === undefined ? null : new URL(config.codecOrigin).origin,
+    },
     plans,
     logger,
     readiness,

@@ -153,8 +153,8 @@ SELECT ${RESOURCE_COLUMNS} FROM inserted`;
 // Slots are counted by rows, never by what a backend or Temporal lists.
 const CANDIDATES = `
 SELECT b.name, b.region, b.engine, b.host_name AS "hostName", b.capacity, b.weight, slots.held,
-       b.drained OR coalesce(h.drained, false) AS drained, b.ready AND (h.name IS NULL OR (h.ready AND h.checked_at > now() - interval '60 seconds')) AS ready
-  FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
+       b.drained, b.ready
+  FROM backend_states b
  CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
                       WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
  WHERE b.kind = $1`;

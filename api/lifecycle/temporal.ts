@@ -11,6 +11,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow';
 import type { ResourceSpec } from '../../shared/resourcetype';
 import { sanitizeText } from '../../shared/sanitize';
 import {
@@ -163,9 +164,10 @@ export class TemporalLifecycle implements LifecyclePort {
     const handle = this.#client.workflow.getHandle(resourceWorkflowId(resourceId));
     // The deadline is gRPC's; the race is for a connection that is still being made.
     const late = sleep(DESCRIBE_TIMEOUT_MS, null, { ref: false });
-    const described = this.#within(DESCRIBE_TIMEOUT_MS, () => handle.describe()).catch(() => null);
-    const description = await Promise.race([described, late]);
-    return description === null ? null : this.#block(description);
+    const described = this.#within(DESCRIBE_TIMEOUT_MS, () => handle.describe())
+      .then((description) => this.#block(description))
+      .catch(() => null);
+    return await Promise.race([described, late]);
   }
 
   async runState(resourceId: string): Promise<RunState> {
@@ -199,7 +201,7 @@ export class TemporalLifecycle implements LifecyclePort {
     return this.#client.connection.withDeadline(Date.now() + timeoutMs, work);
   }
 
-  #block(description: WorkflowExecutionDescription): LifecycleBlock {
+  async #block(description: WorkflowExecutionDescription): Promise<LifecycleBlock> {
     const memo: Partial<ResourceMemo> = description.memo ?? {};
     const { workflowId, runId } = description;
     const namespace = this.#client.options.namespace;
@@ -208,9 +210,20 @@ export class TemporalLifecycle implements LifecyclePort {
       run_id: runId,
       next_step: memo.nextStep ?? null,
       next_step_at: memo.nextStepAt ?? null,
-      pending: (description.raw.pendingActivities ?? []).map(pendingActivity),
+      pending: await Promise.all((description.raw.pendingActivities ?? []).map((activity) => this.#pending(activity))),
       history_length: description.historyLength,
       ui_url: `${this.#uiUrl}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}/${encodeURIComponent(runId)}`,
+    };
+  }
+
+  /** What failures say may be encrypted. */
+  async #pending(activity: RawPendingActivity): Promise<PendingActivity> {
+    const failure = await decodeOptionalFailureToOptionalError(this.#client.options.loadedDataConverter, activity.lastFailure);
+    return {
+      activity: activity.activityType?.name ?? 'unknown',
+      attempt: activity.attempt ?? 1,
+      state: ACTIVITY_STATES[activity.state ?? 0] ?? 'unspecified',
+      last_failure: failure?.message ? sanitizeText(failure.message).slice(0, 500) : null,
     };
   }
 }
@@ -218,16 +231,6 @@ export class TemporalLifecycle implements LifecyclePort {
 type RawPendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
 const ACTIVITY_STATES = ['unspecified', 'scheduled', 'started', 'cancel_requested', 'paused', 'pause_requested'];
-
-function pendingActivity(activity: RawPendingActivity): PendingActivity {
-  const failure = activity.lastFailure?.message;
-  return {
-    activity: activity.activityType?.name ?? 'unknown',
-    attempt: activity.attempt ?? 1,
-    state: ACTIVITY_STATES[activity.state ?? 0] ?? 'unspecified',
-    last_failure: failure ? sanitizeText(failure).slice(0, 500) : null,
-  };
-}
 
 /** A run that was about to hand over when the command came in: its task is done anew, and the command with it. */
 function isTaskFailure(error: unknown): boolean {

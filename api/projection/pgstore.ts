@@ -153,9 +153,7 @@ export class PgResourceStore implements ResourceStore {
     if (this.#readyKinds !== null && nowMs - this.#readyKinds.atMs < READY_KINDS_MS) return this.#readyKinds.kinds;
     const kinds = this.#rows<{ kind: string }>(
       'ready_kinds',
-      `SELECT DISTINCT b.kind FROM backends b LEFT JOIN hosts h ON h.name = b.host_name
-        WHERE b.ready AND NOT b.drained
-          AND (h.name IS NULL OR (h.ready AND NOT h.drained AND h.checked_at > now() - interval '60 seconds'))`,
+      'SELECT DISTINCT kind FROM backend_states WHERE ready AND NOT drained',
       [],
     ).then((rows) => new Set(rows.map((row) => row.kind)));
     this.#readyKinds = { atMs: nowMs, kinds };
@@ -171,7 +169,7 @@ export class PgResourceStore implements ResourceStore {
       'backend_states',
       `SELECT b.name, b.kind, b.drained, b.ready, b.last_error AS "lastError",
               (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS "poolReady"
-         FROM backends b ORDER BY b.name`,
+         FROM backend_states b ORDER BY b.name`,
       [],
     );
   }
@@ -180,16 +178,16 @@ export class PgResourceStore implements ResourceStore {
     const [backends, hosts] = await Promise.all([
       this.#rows<PlacementStates['backends'][number]>(
         'placement_backends',
-        `SELECT b.name, b.kind, b.engine, b.region, b.host_name AS host, b.capacity, b.weight, b.drained, b.ready, b.server_version, b.last_error,
+        `SELECT b.name, b.kind, b.engine, b.region, b.host_name AS host, b.capacity, b.weight, b.own_drained AS drained, b.ready,
+                b.server_version, b.last_error,
                 (SELECT count(*) FROM resources r WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed'))::int AS held,
                 (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS pool_ready
-           FROM backends b ORDER BY b.kind, b.name`,
+           FROM backend_states b ORDER BY b.kind, b.name`,
         [],
       ),
       this.#rows<PlacementStates['hosts'][number]>(
         'placement_hosts',
-        `SELECT name, region, address, drained, ready AND checked_at > now() - interval '60 seconds' AS ready, checked_at, last_error
-           FROM hosts ORDER BY name`,
+        'SELECT name, region, address, drained, ready, checked_at, last_error FROM host_states ORDER BY name',
         [],
       ),
     ]);

@@ -53,6 +53,7 @@ export const readyzAnswer = z.object({
   overall: z.enum(['ok', 'degraded', 'failed']),
   service: z.string(),
   commit_id: z.string(),
+  checked_at: timestamp.meta({ description: 'When the oldest of the checks ran: answers are kept for some seconds.' }),
   checks: z.array(
     z.object({
       name: z.string(),

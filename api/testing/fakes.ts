@@ -4,6 +4,7 @@ import { deepStrictEqual } from 'node:assert';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { Express } from 'express';
+import { EncryptionCodec } from '../../shared/codec';
 import { claimHandle, hashToken, JwtSigner, Keyring } from '../../shared/crypto';
 import { createEgress } from '../../shared/egress';
 import { createLogger } from '../../shared/logctx';
@@ -272,6 +273,7 @@ export function fakeApp(
   inbox?: ApiDeps['inbox'];
     egress?: ApiDeps['egress'];
     settings?: Partial<ApiSettings>;
+    codec?: Partial<ApiDeps['codec']>;
     onAnswer?: ApiDeps['onAnswer'];
     requestsPerMinute?: number;
     counter?: RateCounter;
@@ -327,9 +329,23 @@ export function fakeApp(
     }),
     notifications: parts.notifications ?? new FakeNotifications(),
     jwt,
+    codec: {
+      payloads: new EncryptionCodec({ keyring, encrypts: true }),
+      namespace: 'leasehold',
+      origin: 'http://ui.test',
+      ...parts.codec,
+    },
     plans: { current: () => plans },
     logger,
-    readiness: { report: async () => ({ overall: 'ok', service: 'leasehold-api', commit_id: 'test', checks: [] }) },
+    readiness: {
+      report: async () => ({
+        overall: 'ok',
+        service: 'leasehold-api',
+        commit_id: 'test',
+        checked_at: '2026-11-21T00:00:00.000Z',
+        checks: [],
+      }),
+    },
     metrics: new Metrics(store),
     policies: parts.policies ?? noPolicies,
     idempotency: parts.idempotency ?? nothingKept,

@@ -54,6 +54,7 @@ export const ACTIONS = [
   'admin.audit',
   'admin.leaks',
   'admin.outbox',
+  'admin.codec',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -139,6 +140,7 @@ export const OPERATOR_ACTIONS: ReadonlySet<Action> = new Set([
   'admin.audit',
   'admin.leaks',
   'admin.outbox',
+  'admin.codec',
   'resource.list',
   'resource.read',
   'resource.events',

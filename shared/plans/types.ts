@@ -12,6 +12,7 @@ export const RATE_NAMES = [
   'provisions',
   'credential_mints',
   'presigns',
+  'codec_calls',
   'webhook_replays',
   'logins',
   'login_polls',

@@ -42,6 +42,8 @@ export interface ReadinessReport {
   overall: CheckStatus;
   service: string;
   commit_id: string;
+  /** Of the oldest of the checks: answers are kept for some seconds. */
+  checked_at: string;
   checks: CheckReport[];
 }
 
@@ -130,7 +132,8 @@ export class ReadinessRegistry {
       : checks.some((check) => check.status !== 'ok')
         ? 'degraded'
         : 'ok';
-    return { overall, service: this.#service, commit_id: buildInfo().commitId, checks };
+    const [checkedAt = new Date().toISOString()] = checks.map((check) => check.last_check_at).sort();
+    return { overall, service: this.#service, commit_id: buildInfo().commitId, checked_at: checkedAt, checks };
   }
 
   #answer(entry: Entry): Promise<CheckReport> {

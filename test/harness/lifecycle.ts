@@ -1,6 +1,7 @@
 // A lifecycle worker over the real bookkeeping and a backend of the test's choice, in a Temporal namespace of its own.
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Backend } from '../../activities/backend';
 import { createPlatformActivities } from '../../activities/platform';
@@ -40,6 +41,8 @@ export async function createLifecycle(options: {
   namespace?: string;
   /** A Temporal server of the test's own. */
   address?: string;
+  /** Encrypts what Temporal stores. */
+  dataConverter?: DataConverter;
 }): Promise<Lifecycle> {
   if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
   runtimeInstalled = true;
@@ -48,7 +51,8 @@ export async function createLifecycle(options: {
   await ensureNamespace({ address, namespace });
   const connection = await Connection.connect({ address });
   const native = await NativeConnection.connect({ address });
-  const client = new Client({ connection, namespace });
+  const { dataConverter } = options;
+  const client = new Client({ connection, namespace, dataConverter });
   const keyring = Keyring.parse(TEST_KEYRING);
   const { backend, database } = options;
   const platform = createPlatformActivities({
@@ -65,6 +69,7 @@ export async function createLifecycle(options: {
     const common = {
       connection: native,
       namespace,
+      dataConverter,
       shutdownGraceTime: '2s',
       stickyQueueScheduleToStartTimeout: '1s',
       ...workerOptions,
@@ -72,7 +77,7 @@ export async function createLifecycle(options: {
     const lifecycle = await Worker.create({
       ...common,
       taskQueue: LIFECYCLE_TASK_QUEUE,
-      workflowBundle: { codePath: workflowBundlePath() },
+      workflowBundle: workerOptions.workflowBundle ?? { codePath: workflowBundlePath() },
       maxCachedWorkflows: 200,
       activities,
     });

@@ -135,13 +135,6 @@ export const CODEC = variables({
     defaultDoc: 'the origin of `LEASEHOLD_TEMPORAL_UI_URL`',
     readBy: ['api'],
   },
-  LEASEHOLD_CODEC_REQUESTS_PER_MINUTE: {
-    doc: 'by each operator, to each api process',
-    schema: whole(1, 1_000_000),
-    default: '300',
-    unit: 'requests a minute',
-    readBy: ['api'],
-  },
 });
 
 export const IDENTITY = variables({
