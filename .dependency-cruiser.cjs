@@ -43,12 +43,19 @@ const sourceRules = [
     name: 'no-broker-or-driver-in-handlers',
     severity: 'error',
     from: { path: '^api/routes/' },
-    to: { path: 'node_modules/(pg|ioredis|nats|mongodb|@aws-sdk)/' },
+    to: { path: 'node_modules/(pg|ioredis|nats|@nats-io|amqplib|kafkajs|mongodb|nodemailer|@aws-sdk)/' },
   },
   { name: 'no-tests-in-product', severity: 'error', from: { pathNot: TESTS }, to: { path: TESTS } },
 ];
 
 const compiledRules = [
+  {
+    name: 'handlers-reach-no-broker',
+    comment: 'nobody but the relay publishes: not by way of a shared room either',
+    severity: 'error',
+    from: { path: '^api/routes/' },
+    to: { path: 'node_modules/@nats-io/(transport-node|jetstream|nats-core)/', reachable: true },
+  },
   { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
   {
     name: 'workflows-import-pure-rooms-only',
