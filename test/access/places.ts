@@ -1,7 +1,7 @@
 // Where every route stands: who may call it on what is theirs. A route that is not in here fails the matrix.
 import { randomUUID } from 'node:crypto';
 import type { ResourceKind } from '../../shared/resourcetype';
-import { type ApiWorld, OIDC_ISSUER, type Resource, type Team } from '../harness/api-world';
+import { type ApiWorld, OIDC_ISSUER, OPERATOR, type Resource, type Team } from '../harness/api-world';
 
 export const CALLERS = [
   'anonymous',
@@ -23,6 +23,8 @@ export type Whose = 'own' | 'foreign' | 'unknown';
 
 export interface Named {
   path: Record<string, string>;
+  /** With its question mark. */
+  query?: string;
   body?: unknown;
 }
 
@@ -39,6 +41,8 @@ export interface Place {
   named?: (scene: Scene, whose: Whose) => Promise<Named>;
   /** For routes that name nothing. */
   body?: () => unknown;
+  /** What it names is a proof of its own: there is no other's. */
+  isProof?: true;
   /** Whom another's thing is no secret to. */
   seesForeign?: readonly CallerName[];
   /** Where its line of success is proved instead, for what needs more than a database. */
@@ -164,6 +168,14 @@ async function onNotifiedResource(scene: Scene, whose: Whose): Promise<Named> {
   return { path: { id }, body: {} };
 }
 
+const POLICY = { scope: 'global', key: 'provisions_per_day' };
+
+/** One that is set. */
+async function onPolicy({ world }: Scene): Promise<Named> {
+  await world.call('PUT /api/v1/admin/policies', { bearer: OPERATOR, body: { ...POLICY, value: 7 } });
+  return { path: {}, query: `?${new URLSearchParams(POLICY)}` };
+}
+
 const provision: Place = {
   allowed: ['anonymous', 'token', ...RESOURCE_WRITERS],
   // A same body within two minutes would be the same request.
@@ -273,6 +285,19 @@ export const PLACES: Readonly<Record<string, Place>> = {
   notification_link_unsubscribe_page: PUBLIC,
   notification_link_unsubscribe: PUBLIC,
   socket_team_events: { allowed: TEAM_READERS },
+
+  claim: {
+    allowed: ['anonymous', 'token', ...RESOURCE_WRITERS],
+    named: async ({ world }) => ({
+      path: {},
+      body: { token: (await world.resource(null)).token, email: `${randomUUID()}@people.test` },
+    }),
+    isProof: true,
+    successProvedBy: 'the tests of the claim: it is the workflow that takes it over',
+  },
+  preview_claim: { allowed: EVERYBODY, named: async () => ({ path: {}, query: `?tokens=${randomUUID()}` }), isProof: true },
+  start: PUBLIC,
+  start_claim: PUBLIC,
   list_webhook_subscriptions: { allowed: TEAM_READERS },
   create_webhook_subscription: { allowed: [...ADMINS, 'admin key'], body: () => ({ url: WEBHOOK_URL }) },
   get_webhook_subscription: { allowed: TEAM_READERS, named: onSubscription() },
@@ -291,6 +316,9 @@ export const PLACES: Readonly<Record<string, Place>> = {
   admin_unsuspend_resource: { allowed: OPERATORS, named: onResource({}), seesForeign: OPERATORS },
   admin_delete_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
   admin_leaks: operatorReads,
+  admin_list_policies: operatorReads,
+  admin_put_policy: { allowed: OPERATORS, body: () => ({ ...POLICY, value: 7 }) },
+  admin_delete_policy: { allowed: OPERATORS, named: onPolicy, isProof: true },
   admin_list_audit: operatorReads,
   admin_export_audit: operatorReads,
   admin_list_backends: operatorReads,

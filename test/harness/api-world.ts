@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../../api/app';
 import type { ApiDeps, ApiSettings } from '../../api/deps';
+import { PgIdempotentRequests } from '../../api/idempotency/requests';
 import { PgApiKeyStore } from '../../api/identity/apikeys';
 import { PgCliSessionStore } from '../../api/identity/cli';
 import { OidcVerifier } from '../../api/identity/oidc';
@@ -20,6 +21,7 @@ import { PgResourceStore } from '../../api/projection/pgstore';
 import { fakeApp, jwt, keyring, OPERATOR_KEY, plans } from '../../api/testing/fakes';
 import { KEY_SCOPES, type KeyScope, TEAM_ROLES, type TeamRole } from '../../shared/authz';
 import { hashToken } from '../../shared/crypto';
+import { PgPolicies } from '../../shared/policy';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { bookkeepingLifecycle } from './bookkeeping';
 import { createTestDatabase, type TestDatabase } from './database';
@@ -90,6 +92,7 @@ export async function openApiWorld(options: { settings?: Partial<ApiSettings>; d
     `INSERT INTO backends (name, kind, region, capacity, ready, server_version)
      VALUES ('storage', 'storage', 'local', 10000, true, 'test'), ('webhook', 'webhook', 'local', 10000, true, 'test')`,
   );
+  const policies = new PgPolicies({ pool, onError: () => undefined });
   const base = fakeApp({ settings: options.settings }).deps;
   const identity = new PgIdentityStore(pool);
   const serviceAccounts = new PgServiceAccountStore(pool);
@@ -111,6 +114,10 @@ export async function openApiWorld(options: { settings?: Partial<ApiSettings>; d
     apiKeys: new PgApiKeyStore(pool, base.logger),
     auditLog: new PgAuditLog(pool),
     leakReport: new PgLeakReport(pool),
+    policies,
+    serviceAccounts: new PgServiceAccountStore(pool),
+    cliSessions: new PgCliSessionStore(pool, keyring),
+    idempotency: new PgIdempotentRequests({ pool, keyring, keptMs: () => plans.idempotency.keptMs }),
     notifications: new PgNotificationStore({ pool, keyring }),
     lifecycle: bookkeepingLifecycle(database, keyring),
     ...options.deps,
@@ -161,6 +168,7 @@ export async function openApiWorld(options: { settings?: Partial<ApiSettings>; d
     audited: async (requestId) =>
       (await pool.query<AuditRow>('SELECT * FROM audit_logs WHERE correlation_id = $1 ORDER BY occurred_at', [requestId])).rows,
     async close() {
+      policies.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await database.drop();

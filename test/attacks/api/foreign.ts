@@ -13,7 +13,7 @@ const isKnown = (caller: CallerName) => caller !== 'token' && caller !== 'anonym
 export function foreignAttacks(stage: Stage): Attack[] {
   const placed = apiRoutes(stage.world.deps).flatMap((route) => {
     const place = PLACES[route.operationId];
-    return place?.named === undefined ? [] : [{ route, place }];
+    return place?.named === undefined || place.isProof === true ? [] : [{ route, place }];
   });
   return [
     ...placed.map(({ route, place }) =>
