@@ -164,7 +164,7 @@ describe('the record', () => {
     const rows = 2_300;
     await world.database.pool.query(
       `INSERT INTO audit_logs (id, occurred_at, actor_type, actor_id, action, target_type, target_id, team_id, result)
-       SELECT gen_random_uuid(), now() - n * interval '1 second', 'team', $1::text, '=1+1', 'team', $1::text, $1, 'success' FROM generate_series(1, $2) n`,
+       SELECT gen_random_uuid(), now() - n * interval '1 second', 'team', $1::text, '=1+1', 'team', $1::text, $1::text::uuid, 'success' FROM generate_series(1, $2) n`,
       [lone.id, rows],
     );
     const seen = new Set<unknown>();

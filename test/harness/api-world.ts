@@ -115,8 +115,6 @@ export async function openApiWorld(options: { settings?: Partial<ApiSettings>; d
     auditLog: new PgAuditLog(pool),
     leakReport: new PgLeakReport(pool),
     policies,
-    serviceAccounts: new PgServiceAccountStore(pool),
-    cliSessions: new PgCliSessionStore(pool, keyring),
     idempotency: new PgIdempotentRequests({ pool, keyring, keptMs: () => plans.idempotency.keptMs }),
     notifications: new PgNotificationStore({ pool, keyring }),
     lifecycle: bookkeepingLifecycle(database, keyring),
