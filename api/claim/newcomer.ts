@@ -46,7 +46,11 @@ export async function claimAsNewcomer(deps: NewcomerDeps, claim: NewcomerClaim):
     const session = await issueSession(deps, member);
     const results = await claimResources(deps, { teamId, tier, actor, requestId, tokens });
     if (results.some(({ outcome }) => outcome === 'claimed')) return { member, session, results };
-    if (await deps.identity.disband(member)) throw firstRefusal(results);
+    if (await deps.identity.disband(member)) {
+      // Somebody else may have won while this one waited in vain: the row tells it better than a timeout.
+      await refuseHopeless(deps, tokens);
+      throw firstRefusal(results);
+    }
     return { member, session, results: await reread(deps, teamId, results) };
   } catch (error) {
     // Harmless where it is gone already, and refused by the database where the claim holds it.
