@@ -75,6 +75,7 @@ const OPERATIONS: Action[] = [
   'admin.audit',
   'admin.leaks',
   'admin.outbox',
+  'admin.codec',
 ];
 const ANONYMOUS: ActorName[] = ['no credential', 'empty token', 'right token', 'wrong token', 'hash as token'];
 const KEYS: ActorName[] = ['key without scopes', 'read key', 'write key', 'read+write key', 'admin key'];
