@@ -26,7 +26,7 @@ const DOMAINS: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['activities/platform', 'api/projection', 'stack/worker', 'api/idempotency'],
   identity: ['api/identity', 'api/auth'],
   notification: ['activities/notification', 'api/notifications', 'shared/notification'],
-  outbox: ['shared/outbox'],
+  outbox: ['shared/outbox', 'shared/relay'],
   // An operator's command that follows one request through every part, and reads only.
   trace: ['stack/trace'],
 };

@@ -270,7 +270,7 @@ export function fakeApp(
     feed?: ChangeFeed;
     notifications?: ApiDeps['notifications'];
     outbox?: ApiDeps['outbox'];
-  inbox?: ApiDeps['inbox'];
+    inbox?: ApiDeps['inbox'];
     egress?: ApiDeps['egress'];
     settings?: Partial<ApiSettings>;
     codec?: Partial<ApiDeps['codec']>;

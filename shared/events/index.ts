@@ -3,7 +3,6 @@ import { v5 as uuidv5 } from 'uuid';
 import { EVENT_VERSION, eventFacts, resourceEventSchema } from './schemas';
 import type { ResourceEvent, ResourceEventDraft, ResourceEventFacts, UnknownResourceEvent } from './types';
 
-export { EVENT_VERSION, resourceEventSchema } from './schemas';
 export { EVENT_STREAM, EVENT_SUBJECTS, eventSubject } from './subjects';
 export type * from './types';
 

@@ -1,10 +1,17 @@
-// Events on their way out: the outbox as a queue, the relay that publishes it, and reading events by cursor across resources.
-export type { BrokerOptions } from './broker';
+// Events on their way out: the outbox as a queue, who relays it, and reading events by cursor across resources.
 export { type DeadLetter, listDeadLetters, replayDeadLetter } from './deadletters';
-export { type RelayReport, relayReadiness } from './heartbeat';
-export { RelayMetrics } from './metrics';
-export { backoffMs, markFailed, markPublished, type OutboxLag, type OutboxRow, outboxLag, takeOutboxRows } from './queue';
-export { Relay, type RelayOptions } from './relay';
+export { BEAT_MS, type BrokerState, beat, type RelayReport, relayReadiness, sayGoodbye } from './heartbeat';
+export {
+  backoffMs,
+  markFailed,
+  markPublished,
+  type OutboxLag,
+  type OutboxRow,
+  outboxLag,
+  pruneOutbox,
+  releaseOutboxRows,
+  takeOutboxRows,
+} from './queue';
 export {
   currentEventCursor,
   type EventPage,

@@ -15,6 +15,7 @@ const SHUTDOWN_MS = 1_500;
 /** A collector that is away is told of once in so long. */
 const COMPLAIN_EVERY_MS = 300_000;
 
+/** Loaded by `require`. @public */
 export function startProvider({ env, name, logger }: { env: NodeJS.ProcessEnv; name: string; logger: Pick<Logger, 'info' | 'warn'> }): {
   shutdown(): Promise<void>;
 } {

@@ -1,6 +1,6 @@
 // What the relay reads from its environment, checked once at start. It is given no key of the platform.
 import { readConfig } from '../../shared/config';
-import type { BrokerOptions } from '../../shared/outbox';
+import type { BrokerOptions } from '../../shared/relay';
 
 const MS_AN_HOUR = 3_600_000;
 const BYTES_A_MB = 1024 * 1024;

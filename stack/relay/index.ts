@@ -5,19 +5,25 @@ import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
 import { createLogger } from '../../shared/logctx';
-import { outboxLag, Relay, RelayMetrics } from '../../shared/outbox';
+import { outboxLag } from '../../shared/outbox';
+import { Relay, RelayMetrics } from '../../shared/relay';
+import { registerBuildInfo } from '../../shared/telemetry';
+import { guardProcess } from '../../shared/uncaught';
+import type { WorkerRun } from '../worker/entry';
 import { readRelayConfig } from './config';
 
 const SERVICE = 'leasehold-relay';
 const CONNECTIONS = 5;
 
 /** Runs until `stop` is aborted. */
-export async function runRelay(options: { env: NodeJS.ProcessEnv; stop: AbortSignal; onReady: () => void }): Promise<void> {
+export async function runRelay(options: WorkerRun): Promise<void> {
   const config = readRelayConfig(options.env);
   const logger = createLogger({ process: 'relay', level: config.logLevel });
   const pool = createPool({ url: config.databaseUrl, applicationName: SERVICE, max: CONNECTIONS });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  registerBuildInfo(registry, 'relay');
+  guardProcess({ name: SERVICE, logger, registry, end: options.end });
   try {
     await assertUnprivileged(pool);
     const migrations = await migrationState(pool);

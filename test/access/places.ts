@@ -317,6 +317,11 @@ export const PLACES: Readonly<Record<string, Place>> = {
   admin_delete_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
   admin_leaks: operatorReads,
   admin_list_policies: operatorReads,
+  admin_list_dead_letters: operatorReads,
+  // An event's id in place of a name; none is dead here.
+  admin_replay_dead_letter: { allowed: [], successProvedBy: 'the tests of the outbox routes' },
+  codec_encode: { allowed: OPERATORS, body: () => ({ payloads: [] }), successProvedBy: 'the tests of the codec endpoint' },
+  codec_decode: { allowed: OPERATORS, body: () => ({ payloads: [] }), successProvedBy: 'the tests of the codec endpoint' },
   admin_put_policy: { allowed: OPERATORS, body: () => ({ ...POLICY, value: 7 }) },
   admin_delete_policy: { allowed: OPERATORS, named: onPolicy, isProof: true },
   admin_list_audit: operatorReads,

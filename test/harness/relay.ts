@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import type pg from 'pg';
 import { EVENT_STREAM, resourceEvent } from '../../shared/events';
-import { parseCreds } from '../../shared/outbox/broker';
+import { parseCreds } from '../../shared/relay/broker';
 import type { NatsTestServer } from '../contract/queue-harness';
 import type { TestDatabase } from './database';
 

@@ -1,7 +1,6 @@
 // What a relay tells Prometheus: its own work, and how much waits for all relays together.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { BrokerState } from './heartbeat';
-import type { OutboxLag, OutboxRow } from './queue';
+import type { BrokerState, OutboxLag, OutboxRow } from '../outbox';
 
 export class RelayMetrics {
   readonly #published: Counter;

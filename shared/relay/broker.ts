@@ -2,8 +2,8 @@
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { EVENT_STREAM, eventSubject } from '../events';
+import type { OutboxRow } from '../outbox';
 import { Nkey } from '../queueprovider';
-import type { OutboxRow } from './queue';
 import { initStreams, type StreamSettings } from './streams';
 
 export interface BrokerOptions {

@@ -10,8 +10,10 @@ import { createTestDatabase, type TestDatabase } from '../../test/harness/databa
 import { disorder, startRelayProcess, streamContent, writeMany, writeOutbox } from '../../test/harness/relay';
 import { EVENT_STREAM } from '../events';
 import { createLogger } from '../logctx';
+import { listDeadLetters, outboxLag, relayReadiness, replayDeadLetter } from '../outbox';
 import { Broker, type BrokerOptions, parseCreds } from './broker';
-import { listDeadLetters, outboxLag, Relay, RelayMetrics, type RelayOptions, relayReadiness, replayDeadLetter } from './index';
+import { RelayMetrics } from './metrics';
+import { Relay, type RelayOptions } from './relay';
 
 const HOUR_MS = 3_600_000;
 const PATIENCE_MS = 60_000;

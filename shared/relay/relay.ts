@@ -2,11 +2,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from '../logctx';
+import {
+  BEAT_MS,
+  backoffMs,
+  beat,
+  markFailed,
+  markPublished,
+  type OutboxRow,
+  pruneOutbox,
+  releaseOutboxRows,
+  sayGoodbye,
+  takeOutboxRows,
+} from '../outbox';
 import { ACK_TIMEOUT_MS, Broker, type BrokerOptions } from './broker';
-import { BEAT_MS, beat, sayGoodbye } from './heartbeat';
 import { ChangeListener } from './listener';
 import type { RelayMetrics } from './metrics';
-import { backoffMs, markFailed, markPublished, type OutboxRow, pruneOutbox, releaseOutboxRows, takeOutboxRows } from './queue';
 
 export interface RelayOptions {
   /** In the list of relays, and unlike every other's. */
