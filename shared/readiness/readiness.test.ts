@@ -40,6 +40,7 @@ describe('ReadinessRegistry', () => {
       overall: 'degraded',
       service: 'api',
       commit_id: 'dev',
+      checked_at: expect.stringMatching(/Z$/),
       checks: [
         { name: 'platform_db', critical: true, status: 'ok', last_error: null, ...times },
         { name: 'redis', critical: false, status: 'degraded', last_error: null, detail: { lag: 3 }, ...times },

@@ -3,10 +3,11 @@ import type { Attack, AttackSuite } from '../attack';
 import { identityAttacks } from './identity';
 import { lifecycleAttacks } from './lifecycle';
 import { limitAttacks } from './limits';
+import { platformAttacks } from './platform';
 import { reachAttacks } from './reach';
 import { openWorld, type World } from './world';
 
-const GROUPS: readonly ((world: World) => Attack[])[] = [reachAttacks, identityAttacks, limitAttacks, lifecycleAttacks];
+const GROUPS: readonly ((world: World) => Attack[])[] = [reachAttacks, identityAttacks, limitAttacks, lifecycleAttacks, platformAttacks];
 
 export const queueAttacks: AttackSuite = {
   kind: 'queue',
