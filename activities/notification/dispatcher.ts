@@ -1,5 +1,5 @@
 // Starts one workflow for each delivery that waits. Any number of dispatchers may run: a row is taken by one, and starting twice starts once.
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type pg from 'pg';
 import {
   DELIVERY_WORKFLOW_TYPE,
@@ -13,6 +13,8 @@ const BATCH = 50;
 const TAKEN_SECONDS = 30;
 /** A delivery that is still pending then is started again, which does nothing where its workflow runs. */
 const STARTED_SECONDS = 600;
+/** A run that has made no attempt yet may be one that is about to close, and knows nothing of a replay. */
+const CLOSING_SECONDS = 2;
 
 const TAKE = `
 UPDATE deliveries d SET start_at = now() + $2 * interval '1 second'
@@ -32,27 +34,40 @@ export interface DispatchOptions {
 export async function dispatchDeliveries({ pool, client, taskQueue = NOTIFICATION_TASK_QUEUE }: DispatchOptions): Promise<number> {
   const { rows } = await pool.query<DeliverInput>({ name: 'take-deliveries', text: TAKE, values: [BATCH, TAKEN_SECONDS] });
   const started = await Promise.allSettled(rows.map((input) => start(client, taskQueue, input)));
-  const ids = rows.filter((_, index) => started[index]?.status === 'fulfilled').map(({ deliveryId }) => deliveryId);
-  if (ids.length > 0) {
+  const outcomes = started.flatMap((result, index) => {
+    const id = rows[index]?.deliveryId;
+    return result.status === 'fulfilled' && id !== undefined ? [{ id, began: result.value }] : [];
+  });
+  if (outcomes.length > 0) {
     await pool.query(
-      `UPDATE deliveries SET start_at = now() + $2 * interval '1 second' WHERE id = ANY ($1::uuid[]) AND state = 'pending' AND start_at > now()`,
-      [ids, STARTED_SECONDS],
+      `UPDATE deliveries d
+          SET start_at = now() + interval '1 second' * CASE WHEN o.began OR d.attempts > 0 THEN $3::int ELSE $4::int END
+         FROM unnest($1::uuid[], $2::boolean[]) AS o (id, began)
+        WHERE d.id = o.id AND d.state = 'pending' AND d.start_at > now()`,
+      [outcomes.map(({ id }) => id), outcomes.map(({ began }) => began), STARTED_SECONDS, CLOSING_SECONDS],
     );
   }
   const failed = started.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-  return ids.length;
+  return outcomes.length;
 }
 
-async function start(client: Pick<Client, 'workflow'>, taskQueue: string, input: DeliverInput): Promise<void> {
-  await client.workflow.start(DELIVERY_WORKFLOW_TYPE, {
-    workflowId: deliveryWorkflowId(input.deliveryId),
-    taskQueue,
-    args: [input],
-    // Running: that one does it. Closed: a replay, or a row that says so at once.
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    staticSummary: `${input.channel} ${input.eventType}`,
-    priority: { fairnessKey: input.targetId },
-  });
+/** False when one runs already. */
+async function start(client: Pick<Client, 'workflow'>, taskQueue: string, input: DeliverInput): Promise<boolean> {
+  try {
+    await client.workflow.start(DELIVERY_WORKFLOW_TYPE, {
+      workflowId: deliveryWorkflowId(input.deliveryId),
+      taskQueue,
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      // Closed: a replay, or a row that says so at once.
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary: `${input.channel} ${input.eventType}`,
+      priority: { fairnessKey: input.targetId },
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw error;
+  }
 }
