@@ -5,7 +5,7 @@ import type { Express } from 'express';
 import request from 'supertest';
 import type { ProvisionRequest } from '../../../activities/backend';
 import type { ApiDeps } from '../../../api/deps';
-import { aRow, FakeStore, fakeApp, keyring } from '../../../api/testing/fakes';
+import { aRow, FakeStore, fakeApp, keyring, plans } from '../../../api/testing/fakes';
 import { hashToken } from '../../../shared/crypto';
 import { createEgress, type EgressOptions } from '../../../shared/egress';
 import { startWebhookHarness, type WebhookHarness } from '../../contract/webhook-harness';
@@ -78,7 +78,14 @@ export async function openWorld(): Promise<World> {
     canaryHits,
     canaryPort: portOf(canary),
     api: (egress = { ports: 'any' }, onAnswer) =>
-      fakeApp({ store: rows, inbox: harness.store, egress: createEgress({ timeoutMs: 2_000, ...egress }), onAnswer }).app,
+      fakeApp({
+        store: rows,
+        inbox: harness.store,
+        egress: createEgress({ timeoutMs: 2_000, ...egress }),
+        // The product's own where it is what refuses, and none in the way of the other attacks.
+        figure: (name) => (name === 'webhook_replays' ? plans.rates[name] : { limit: 1_000_000, windowSeconds: 60 }),
+        onAnswer,
+      }).app,
     held: ({ request: { objectName } }) => harness.store.list(objectName, { before: null, limit: 200 }),
     tenant,
     async close() {
