@@ -89,7 +89,8 @@ export class Relay {
   }
 
   async #turn(): Promise<void> {
-    if (this.#options.broker === null) return await this.#idle(this.#timing.pollMs);
+    // Woken or not, there is nothing to publish to.
+    if (this.#options.broker === null) return await this.#pause(this.#timing.pollMs);
     if (!(await this.#connected())) return await this.#pause(backoffMs(this.#brokerAttempts));
     this.#isWoken = false;
     try {
