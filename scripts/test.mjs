@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const PROJECTS = [
   { name: 'unit', args: [] },
-  { name: 'integration', args: ['--maxWorkers=2', '--testSequencer=./test/harness/longest-first.cjs'] },
+  { name: 'integration', args: ['--maxWorkers=3', '--testSequencer=./test/harness/longest-first.cjs'] },
   { name: 'system', args: ['--maxWorkers=2'] },
 ];
 
