@@ -21,7 +21,10 @@ function isSuite(value: unknown): value is AttackSuite {
   return typeof value === 'object' && value !== null && 'kind' in value && 'open' in value && typeof value.open === 'function';
 }
 
-/** One folder a kind, all of them unless some are asked for; whatever its attacks.ts exports that is a suite. */
+/**
+ * One folder a kind; whatever its attacks.ts exports that is a suite. All of them unless some are asked for, by folder or by what comes
+ * before the colon of a suite's name: `api` is also `api: limits`.
+ */
 async function suites(): Promise<AttackSuite[]> {
   const asked = (process.env.LEASEHOLD_ATTACK_KINDS ?? '').split(',').filter((kind) => kind !== '');
   const folders = readdirSync(__dirname, { withFileTypes: true })
@@ -29,9 +32,17 @@ async function suites(): Promise<AttackSuite[]> {
     .map(({ name }) => name);
   const unknown = asked.filter((kind) => !folders.includes(kind));
   if (unknown.length > 0) throw new Error(`no such attacks: ${unknown.join(', ')}; there are ${folders.join(', ')}`);
-  const files = folders.filter((name) => asked.length === 0 || asked.includes(name)).map((name) => join(__dirname, name, 'attacks.ts'));
-  const modules = await Promise.all(files.map((file) => import(file) as Promise<Record<string, unknown>>));
-  return modules.flatMap((exported) => Object.values(exported).filter(isSuite));
+  const isAsked = (folder: string, { kind }: AttackSuite) =>
+    asked.length === 0 || asked.some((name) => name === folder || kind.startsWith(`${name}: `));
+  const found = await Promise.all(
+    folders.map(async (folder) => {
+      const exported = (await import(join(__dirname, folder, 'attacks.ts'))) as Record<string, unknown>;
+      return Object.values(exported)
+        .filter(isSuite)
+        .filter((suite) => isAsked(folder, suite));
+    }),
+  );
+  return found.flat();
 }
 
 async function breachOf(attack: Attack): Promise<string | undefined> {
