@@ -235,7 +235,9 @@ const ACTIVITY_STATES = ['unspecified', 'scheduled', 'started', 'cancel_requeste
 /** A run that was about to hand over when the command came in: its task is done anew, and the command with it. */
 function isTaskFailure(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
-  return isGrpcServiceError(cause) && cause.code === GRPC_FAILED_PRECONDITION && cause.details.includes('workflow task failure');
+  return (
+    isGrpcServiceError(cause) && cause.code === GRPC_FAILED_PRECONDITION && /workflow task (failure|in failed state)/i.test(cause.details)
+  );
 }
 
 function isDeadline(error: unknown): boolean {

@@ -1,4 +1,5 @@
 // Messages without pause while one run hands over to the next: none lost, none doubled.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Client, isGrpcServiceError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
@@ -57,6 +58,7 @@ async function labelUntilTaken(client: Client, workflowId: string, argument: Upd
         error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure && error.cause.type === 'draining';
       const taskFailed = isGrpcServiceError(error instanceof Error ? error.cause : null);
       if (attempt === 100 || !(draining || taskFailed || error instanceof WorkflowNotFoundError)) throw error;
+      await sleep(50);
     }
   }
 }
