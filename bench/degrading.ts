@@ -1,13 +1,15 @@
 // What a backend that hangs does to the others: creates of one kind while another kind's server is frozen with requests waiting for it,
 // beside the same creates while it runs. The two take turns, so that a busy machine is busy for both.
 import { runTurn, type Summary, summarize, type Turn } from './load';
-import { type ResourceClient, resourceClient } from './resources';
+import { Refused, type ResourceClient, resourceClient } from './resources';
 import { productPlans, startBenchStack } from './stack';
+import { until } from './subjects';
 
 /** More than this of its own time is no noise of the machine. */
 const ALLOWED_RATIO = 1.25;
 const CALLS = 20;
-const WAITING = 6;
+const QUEUES = 6;
+const QUEUES_BACK_MS = 60_000;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -23,18 +25,7 @@ export async function runDegradingBench({ rounds }: { rounds: number }): Promise
     const client = resourceClient(stack.apiUrl);
     const [running, frozen]: [Turn[], Turn[]] = [[], []];
     for (let round = 0; round <= rounds; round += 1) {
-      const turns = [await createDatabases(client)];
-      process.kill(nats, 'SIGSTOP');
-      const waiting = Array.from({ length: WAITING }, () => client.create('queue', 'waits'));
-      for (const queue of waiting) queue.catch(() => undefined);
-      try {
-        turns.push(await createDatabases(client));
-      } finally {
-        process.kill(nats, 'SIGCONT');
-      }
-      const queues = await Promise.all(waiting);
-      await Promise.all(queues.map((queue) => client.remove(queue)));
-      await Promise.all(queues.map((queue) => client.becomes(queue, 'deleted')));
+      const turns = [await takeTurn(client), await takeTurn(client, nats)];
       // The first round warms up.
       if (round > 0 && turns[0] && turns[1]) {
         running.push(turns[0]);
@@ -44,6 +35,37 @@ export async function runDegradingBench({ rounds }: { rounds: number }): Promise
     print(summarize(running), summarize(frozen));
   } finally {
     await stack.stop();
+  }
+}
+
+/** The same load either way: queues are asked for, and databases made meanwhile. @param frozen the process that stands still */
+async function takeTurn(client: ResourceClient, frozen?: number): Promise<Turn> {
+  await until(QUEUES_BACK_MS, 'queues can be made again', () => queuesAreBack(client));
+  if (frozen !== undefined) process.kill(frozen, 'SIGSTOP');
+  const asked = Array.from({ length: QUEUES }, () => client.create('queue', 'beside'));
+  for (const queue of asked) queue.catch(() => undefined);
+  let turn: Turn;
+  try {
+    turn = await createDatabases(client);
+  } finally {
+    if (frozen !== undefined) process.kill(frozen, 'SIGCONT');
+  }
+  const queues = await Promise.all(asked);
+  await Promise.all(queues.map((queue) => client.remove(queue)));
+  await Promise.all(queues.map((queue) => client.becomes(queue, 'deleted')));
+  return turn;
+}
+
+/** A server that hung is not asked again at once. */
+async function queuesAreBack(client: ResourceClient): Promise<boolean> {
+  try {
+    const queue = await client.create('queue', 'probe');
+    await client.remove(queue);
+    await client.becomes(queue, 'deleted');
+    return true;
+  } catch (error) {
+    if (error instanceof Refused && error.code === 'service_disabled') return false;
+    throw error;
   }
 }
 
