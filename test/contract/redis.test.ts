@@ -18,7 +18,7 @@ for (const mode of ['own', 'shared'] as const) {
 }
 
 const whereServed = redisServerPath() ? describe : describe.skip;
-whereServed('redis, items of the warm pool', () => {
+whereServed(`redis, items of the warm pool${redisServerPath() ? '' : ' (skipped: no server)'}`, () => {
   test('answer on their port, and let nobody in', async () => {
     const harness = await startRedisHarness('own');
     try {
