@@ -1,6 +1,6 @@
 // One mail to one address, over the configured SMTP server.
 import { createTransport } from 'nodemailer';
-import { type JwtSigner, type Keyring, signClaim } from '../../shared/crypto';
+import { type JwtSigner, type Keyring, sealedFor, signClaim } from '../../shared/crypto';
 import { NO_TEAM, signMailLink } from '../../shared/notification';
 import type { DeliveryStore, StoredDelivery } from './store';
 import { type MailEvent, renderMail } from './templates';
@@ -103,7 +103,7 @@ async function claimUrlOf(
   { keyring, jwt }: { keyring: Keyring; jwt: JwtSigner },
 ): Promise<string | null> {
   if (resource.teamId !== null) return null;
-  const token = keyring.decrypt(resource.tokenEncrypted, `token:${resource.id}`);
+  const token = keyring.decrypt(resource.tokenEncrypted, sealedFor.token(resource.id));
   return `${baseUrl}/start?t=${await signClaim(jwt, { fingerprint: resource.fingerprint, token, kind: resource.kind })}`;
 }
 

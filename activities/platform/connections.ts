@@ -1,7 +1,7 @@
 // What providers decided and issued: facts that clients need, and secrets that no one but the provider could make.
 import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
-import type { Keyring } from '../../shared/crypto';
+import { type Keyring, sealedFor } from '../../shared/crypto';
 import type { ConnectionDetails, ConnectionRecorder, IssuedSecrets } from '../backend';
 
 export function createConnectionRecorder(pool: pg.Pool): ConnectionRecorder {
@@ -23,11 +23,6 @@ export function createConnectionRecorder(pool: pg.Pool): ConnectionRecorder {
   };
 }
 
-/** Binds the ciphertext to its place, and keeps it apart from the credential of the same version. */
-export function issuedAssociatedData(resourceId: string, version: number): string {
-  return `issued:${resourceId}:${version}`;
-}
-
 export function createIssuedSecrets({ pool, keyring }: { pool: pg.Pool; keyring: Keyring }): IssuedSecrets {
   const read: IssuedSecrets['read'] = async ({ resourceId, version }) => {
     const { rows } = await pool.query<{ issued_encrypted: string | null }>(
@@ -36,12 +31,12 @@ export function createIssuedSecrets({ pool, keyring }: { pool: pg.Pool; keyring:
     );
     const encrypted = rows[0]?.issued_encrypted ?? null;
     if (encrypted === null) return null;
-    return JSON.parse(keyring.decrypt(encrypted, issuedAssociatedData(resourceId, version))) as Record<string, string>;
+    return JSON.parse(keyring.decrypt(encrypted, sealedFor.issued(resourceId, version))) as Record<string, string>;
   };
   return {
     read,
     async store({ resourceId, version, secrets }) {
-      const encrypted = keyring.encrypt(JSON.stringify(secrets), issuedAssociatedData(resourceId, version));
+      const encrypted = keyring.encrypt(JSON.stringify(secrets), sealedFor.issued(resourceId, version));
       await pool.query(
         'UPDATE resource_credentials SET issued_encrypted = $3 WHERE resource_id = $1 AND version = $2 AND issued_encrypted IS NULL',
         [resourceId, version, encrypted],

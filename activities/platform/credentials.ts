@@ -1,7 +1,7 @@
 // Credential versions: created once, encrypted, stored before the backend hears of them; and the fence that provision reads.
 import { ApplicationFailure } from '@temporalio/common';
 import type pg from 'pg';
-import { generatePassword, type Keyring } from '../../shared/crypto';
+import { generatePassword, type Keyring, sealedFor } from '../../shared/crypto';
 import type { CredentialReader, Fence } from '../backend';
 import type { PlatformActivities } from './types';
 
@@ -10,18 +10,13 @@ export interface CredentialDependencies {
   keyring: Keyring;
 }
 
-/** The associated data binds a ciphertext to its place: a row's secret cannot be read as another's. */
-export function credentialAssociatedData(resourceId: string, version: number): string {
-  return `credential:${resourceId}:${version}`;
-}
-
 export function createPrepareCredential({ pool, keyring }: CredentialDependencies): PlatformActivities['prepareCredential'] {
   return async ({ resourceId, version }) => {
     await pool.query(
       `INSERT INTO resource_credentials (resource_id, version, username, password_encrypted)
        SELECT id, $2::int, object_name || '_' || ($2::int)::text, $3 FROM resources WHERE id = $1
        ON CONFLICT (resource_id, version) DO NOTHING`,
-      [resourceId, version, keyring.encrypt(generatePassword(), credentialAssociatedData(resourceId, version))],
+      [resourceId, version, keyring.encrypt(generatePassword(), sealedFor.credential(resourceId, version))],
     );
   };
 }
@@ -38,7 +33,7 @@ export function createCredentialReader({ pool, keyring }: CredentialDependencies
       throw ApplicationFailure.retryable(`credential ${version} of ${resourceId} is not stored`, 'CredentialMissing');
     return {
       username: stored.username,
-      password: keyring.decrypt(stored.password_encrypted, credentialAssociatedData(resourceId, version)),
+      password: keyring.decrypt(stored.password_encrypted, sealedFor.credential(resourceId, version)),
     };
   };
 }

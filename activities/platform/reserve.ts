@@ -1,7 +1,7 @@
 // The first of the two doors to a resource's row: quota, placement, name, token and first credential, in one transaction.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { claimHandle, generatePassword, hashToken, type Keyring } from '../../shared/crypto';
+import { claimHandle, generatePassword, hashToken, type Keyring, sealedFor } from '../../shared/crypto';
 import { RESOURCE_COLUMNS, type ResourceRecord, resourceRowFromRecord, withTransaction } from '../../shared/db';
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import { resourceEvent, resourceEventId } from '../../shared/events';
@@ -205,13 +205,13 @@ async function insertResource(
       startedAt,
       request.expiresAtMs === null ? null : new Date(request.expiresAtMs),
       hashToken(token),
-      keyring.encrypt(token, `token:${spec.resourceId}`),
+      keyring.encrypt(token, sealedFor.token(spec.resourceId)),
       spec.policy,
       spec.limits,
       request.expiresAtMs === null ? null : request.expiresAtMs - request.workflowStartedAtMs,
       spec.parentResourceId,
       spec.notifyWebhook,
-      keyring.encrypt(generatePassword(), `credential:${spec.resourceId}:1`),
+      keyring.encrypt(generatePassword(), sealedFor.credential(spec.resourceId, 1)),
       randomObjectName(installationId),
       poolTemplateOf(spec),
       eventId,

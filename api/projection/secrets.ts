@@ -1,6 +1,6 @@
 // Opens what is stored encrypted, and makes of it what clients connect with.
 import { z } from 'zod';
-import type { Keyring } from '../../shared/crypto';
+import { type Keyring, sealedFor } from '../../shared/crypto';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { ApiError } from '../errors';
 import { CONNECTION_SHAPES } from '../schemas/connection';
@@ -46,18 +46,18 @@ export function createSecretReader(options: {
       throw fail('stored secret does not decrypt', resourceId, error);
     }
   };
-  const token: SecretReader['token'] = (row) => open(row.token_encrypted, `token:${row.id}`, row.id);
+  const token: SecretReader['token'] = (row) => open(row.token_encrypted, sealedFor.token(row.id), row.id);
   const opened: SecretReader['opened'] = ({ resource, credential, details }) => {
     const { id } = resource;
     const address = options.addresses.get(resource.backend_name);
     if (address === undefined) throw fail('backend has no public address', id);
     if (credential === null) throw fail('resource has no stored credential', id);
     const { version, username, issued_encrypted: issued } = credential;
-    const password = open(credential.password_encrypted, `credential:${id}:${version}`, id);
+    const password = open(credential.password_encrypted, sealedFor.credential(id, version), id);
     return {
       resource,
       credential: { version, username, password },
-      issued: issued === null ? null : issuedSecrets.parse(JSON.parse(open(issued, `issued:${id}:${version}`, id))),
+      issued: issued === null ? null : issuedSecrets.parse(JSON.parse(open(issued, sealedFor.issued(id, version), id))),
       details: details ?? {},
       address,
       baseUrl: options.baseUrl,

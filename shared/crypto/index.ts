@@ -5,3 +5,4 @@ export { type JwtFailure, JwtSigner, type JwtVerification, type SignOptions, typ
 export { DecryptError, Keyring } from './keyring';
 export { constantTimeEquals, generatePassword, hashToken, randomBase32 } from './random';
 export { type ScramOptions, scramSha256Verifier } from './scram';
+export { sealedFor } from './sealed';
