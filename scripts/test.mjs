@@ -11,10 +11,14 @@ const PROJECTS = [
   { name: 'system', args: ['--maxWorkers=2'] },
 ];
 
+/** A job of its own: the servers of other providers, each started by the file that needs it. */
+const PROVIDERS = [{ name: 'providers', args: ['--maxWorkers=2'] }];
+
 const HANG_MS = 30_000;
 
 if (process.argv.includes('--help')) {
   console.log('usage: npm test [-- <jest arguments>]   runs unit, integration and system tests; arguments go to each jest run');
+  console.log('       npm run test:providers [-- <jest arguments>]   runs the tests of RabbitMQ, Kafka, MinIO and their like');
   process.exit(0);
 }
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -22,7 +26,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'leasehold-run-'));
 // As root Postgres runs as a user of its own, which must reach its data below.
 chmodSync(folder, 0o711);
-const extra = process.argv.slice(2);
+const projects = process.argv.includes('--providers') ? PROVIDERS : PROJECTS;
+const extra = process.argv.slice(2).filter((word) => word !== '--providers');
 
 /** Before the tests, whose time limits are for servers that are here. */
 const cache = process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache');
@@ -38,7 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child?.kill
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 let broken = false;
-for (const { name, args } of PROJECTS) {
+for (const { name, args } of projects) {
   console.log(`--- ${name}`);
   const outputFile = join(folder, `${name}.json`);
   const code = await runJest(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ResourceKind } from '../shared/resourcetype';
 import { oneLine } from './errors';
+import type { KindServer, StartParts } from './kind-server';
+import { OPTIONAL_KIND_SERVERS } from './optional-servers';
 import { TENANTS } from './postgres-servers';
 import { builtFerretdb, findFerretdb } from './servers/ferretdb';
 import { NATS, natsAdminUrl, natsDefinition, natsEventsEnvironment } from './servers/nats';
@@ -18,33 +19,13 @@ import {
   seaweedfsSharedKey,
 } from './servers/seaweedfs';
 import { findSeaweedfs } from './servers/seaweedfs-binary';
-import type { ServiceContext, WantedPort } from './services';
+import type { WantedPort } from './services';
 import type { Settings } from './settings';
 import { readState } from './state';
 import type { Supervisor } from './supervisor';
 
 /** Longer than a first download takes on a usual line. What comes later is there for the next start. */
 const PATIENCE_MS = 75_000;
-
-export interface StartParts {
-  context: ServiceContext;
-  supervisor: Supervisor;
-  say: (line: string) => void;
-}
-
-/** A server that kinds of resources stand on. */
-interface KindServer {
-  name: string;
-  /** Started when any of these is wanted. */
-  kinds: readonly ResourceKind[];
-  /** What does without it, in the line that says that it is not there. */
-  without: string;
-  ports: readonly WantedPort[];
-  /** False when somebody else runs it. */
-  embedded: (settings: Settings) => boolean;
-  /** @throws Error with the remedy */
-  start: (parts: StartParts) => Promise<void>;
-}
 
 const SERVERS: readonly KindServer[] = [
   {
@@ -90,7 +71,9 @@ const SERVERS: readonly KindServer[] = [
 ];
 
 function wantedServers(settings: Settings): KindServer[] {
-  return SERVERS.filter((server) => server.kinds.some((kind) => settings.kinds.has(kind)) && server.embedded(settings));
+  const usual = SERVERS.filter(({ kinds }) => kinds.some((kind) => settings.usualKinds.has(kind)));
+  const optional = OPTIONAL_KIND_SERVERS.filter(({ name }) => settings.optionalServers.has(name));
+  return [...usual, ...optional].filter((server) => server.embedded(settings));
 }
 
 export function kindPorts(settings: Settings): WantedPort[] {

@@ -36,6 +36,11 @@ describe('settings', () => {
   it('wants every kind unless told', () => {
     expect([...settingsOf().kinds]).toEqual(['postgres', 'vector', 'redis', 'mongodb', 'queue', 'storage', 'webhook']);
     expect([...settingsOf({ LEASEHOLD_KINDS: 'redis, postgres' }).kinds]).toEqual(['postgres', 'redis']);
+    const beside = settingsOf({ LEASEHOLD_KINDS: 'postgres,rabbitmq,minio' });
+    expect([...beside.kinds]).toEqual(['postgres', 'queue', 'storage']);
+    expect([...beside.usualKinds]).toEqual(['postgres']);
+    expect([...beside.optionalServers]).toEqual(['rabbitmq', 'minio']);
+    expect([...settingsOf({ LEASEHOLD_KINDS: 'all,kafka' }).kinds]).toEqual([...settingsOf({}).kinds]);
   });
 
   it('reaches a wildcard host on loopback', () => {

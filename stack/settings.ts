@@ -1,7 +1,7 @@
 // What the operator decides about the embedded stack: the catalogue's part of it, with paths resolved and defaults worked out.
 import { join, resolve } from 'node:path';
 import { Environment, readConfig } from '../shared/config';
-import { RESOURCE_KINDS, type ResourceKind } from '../shared/resourcetype';
+import { KIND_OF_OPTIONAL_SERVER, OPTIONAL_SERVERS, type OptionalServer, RESOURCE_KINDS, type ResourceKind } from '../shared/resourcetype';
 import { StackError } from './errors';
 
 /** What the operator decides, read from the environment once. docs/configuration.md describes each variable. */
@@ -23,8 +23,11 @@ export interface Settings {
   temporalDynamicConfig: string[];
   workerMetricsPort?: number;
   relayMetricsPort?: number;
-  /** Whose servers are started. */
+  /** Those that are served. */
   kinds: ReadonlySet<ResourceKind>;
+  /** Those of `kinds` whose usual servers are started. */
+  usualKinds: ReadonlySet<ResourceKind>;
+  optionalServers: ReadonlySet<OptionalServer>;
   /** Hosts of backends.yaml that this machine is. Undefined: those with a loopback address. */
   hosts?: string[];
   /** Where the world reaches the receiver, when a proxy stands before it. */
@@ -77,7 +80,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
     temporalDynamicConfig: data.LEASEHOLD_TEMPORAL_DYNAMIC_CONFIG,
     workerMetricsPort: data.LEASEHOLD_WORKER_METRICS_PORT,
     relayMetricsPort: data.LEASEHOLD_RELAY_METRICS_PORT,
-    kinds: new Set(RESOURCE_KINDS.filter((kind) => data.LEASEHOLD_KINDS?.includes(kind) ?? true)),
+    ...wantedKinds(data.LEASEHOLD_KINDS ?? ['all']),
     hosts: data.LEASEHOLD_HOSTS,
     receiverUrl: data.LEASEHOLD_RECEIVER_URL,
     redisBinary: data.LEASEHOLD_REDIS_SERVER,
@@ -96,6 +99,17 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
       mongodbAdminUrl: data.LEASEHOLD_MONGODB_ADMIN_URL,
       inboxUrl: data.LEASEHOLD_INBOX_URL,
     },
+  };
+}
+
+function wantedKinds(named: readonly string[]): Pick<Settings, 'kinds' | 'usualKinds' | 'optionalServers'> {
+  const usualKinds = RESOURCE_KINDS.filter((kind) => named.includes('all') || named.includes(kind));
+  const servers = OPTIONAL_SERVERS.filter((server) => named.includes(server));
+  const served = new Set([...usualKinds, ...servers.map((server) => KIND_OF_OPTIONAL_SERVER[server])]);
+  return {
+    kinds: new Set(RESOURCE_KINDS.filter((kind) => served.has(kind))),
+    usualKinds: new Set(usualKinds),
+    optionalServers: new Set(servers),
   };
 }
 

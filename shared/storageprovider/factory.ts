@@ -1,69 +1,12 @@
-// A provider for a configured store. Vendors differ by what they can; how it is done is the same IAM, STS and bucket policy.
-import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
-import { S3Client } from '@aws-sdk/client-s3';
-import { abort, clientOptions } from './clients';
-import type { ProviderName, StoreConfig } from './config';
-import { IamUsers } from './iamusers';
-import type { StorageCapabilities } from './modes';
-import { sharedBucketName } from './place';
-import { type DocumentLock, SharedKey } from './sharedkey';
-import type { StorageCredentialProvider, StoragePlace } from './types';
+// Which provider a configured store gets: a line for each vendor that is implemented.
+import type { ProviderName } from './config';
+import { createSeaweedfsProvider } from './seaweedfs';
+import type { ProviderParts, StorageCredentialProvider } from './types';
 
-export interface ProviderParts {
-  config: StoreConfig;
-  installationId: string;
-  /** For the one document that tenants of the shared key have in common. */
-  sharedBucketLock: DocumentLock;
-}
-
-/** What each store can do besides a shared key, which is the operator's to give. */
-const CAPABILITIES: Readonly<Record<ProviderName, Omit<StorageCapabilities, 'sharedKey'>>> = {
-  seaweedfs: { bucketPerTenant: true, bucketScopedKeys: true, prefixScopedKeys: true, temporaryCredentials: true },
+const VENDORS: Readonly<Record<ProviderName, (parts: ProviderParts) => StorageCredentialProvider>> = {
+  seaweedfs: createSeaweedfsProvider,
 };
 
-export function capabilitiesOf(config: Pick<StoreConfig, 'provider' | 'shared'>): StorageCapabilities {
-  return { ...CAPABILITIES[config.provider], sharedKey: config.shared !== null };
-}
-
-export function createStorageProvider({ config, installationId, sharedBucketLock }: ProviderParts): StorageCredentialProvider {
-  const { endpoint, region, admin, shared, sessionSeconds } = config;
-  const settings = clientOptions({ endpoint, region, key: admin });
-  const iam = new IAMClient(settings);
-  const s3 = new S3Client({ ...settings, forcePathStyle: true });
-  const users = new IamUsers({ iam, endpoint, region, sessionSeconds });
-  const sharedKey = shared && new SharedKey({ s3, bucket: sharedBucketName(installationId), ...shared, lock: sharedBucketLock });
-  /** Null for modes in which each version has a user of its own. */
-  const sharedFor = ({ mode }: StoragePlace): SharedKey | null => {
-    if (mode !== 'shared-master-key') return null;
-    if (sharedKey === null) throw new Error('resources of mode shared-master-key are here, and shared_key_env names no key');
-    return sharedKey;
-  };
-  return {
-    name: config.provider,
-    capabilities: capabilitiesOf(config),
-    check: async (options = {}) => {
-      await iam.send(new ListUsersCommand({ MaxItems: 1 }), abort(options));
-    },
-    versions: async (place, options) => (sharedFor(place) ? [] : await users.versions(place.objectName, options)),
-    access: (place, options) => sharedFor(place)?.access(place.objectName, options) ?? users.access(place.objectName, options),
-    issue: (request, options) => sharedFor(request.place)?.issue(request, options) ?? users.issue(request, options),
-    setAccess: (place, access, options) =>
-      sharedFor(place)?.setAccess(place.objectName, access, options) ?? users.setAccess(place, access, options),
-    revoke: async (place, version, options) => {
-      // The shared key is every tenant's: one version of it cannot be ended.
-      if (sharedFor(place) === null) await users.revoke(place.objectName, version, options);
-    },
-    revokeAll: (objectName, options) => users.revokeAll(objectName, options),
-    forget: async (objectName, options) => {
-      await sharedKey?.setAccess(objectName, { cut: false, readOnly: false }, options);
-    },
-    list: async (prefix, options) => {
-      const names = [...(await users.list(prefix, options)), ...((await sharedKey?.list(prefix, options)) ?? [])];
-      return [...new Set(names)];
-    },
-    close: () => {
-      iam.destroy();
-      s3.destroy();
-    },
-  };
+export function createStorageProvider(parts: ProviderParts): StorageCredentialProvider {
+  return VENDORS[parts.config.provider](parts);
 }

@@ -1,7 +1,7 @@
 // Which credentials tenants get on an object store: what a store can do, the mode that follows, the keys themselves, and signed urls.
 export { abort, clientOptions } from './clients';
 export { type ProviderName, parseStoreConfig, type StoreConfig, type StoreOptions } from './config';
-export { createStorageProvider, type ProviderParts } from './factory';
+export { createStorageProvider } from './factory';
 export * from './modes';
 export { objectNameOfBucket, objectNameOfPrefix, placeOf, sharedBucketName } from './place';
 export { PRESIGN_OPERATIONS, type PresignOperation, type PresignRequest, presignObject } from './presign';

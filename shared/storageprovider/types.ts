@@ -1,5 +1,7 @@
 // What a provider of storage credentials is: the one port that every object store is reached through.
+import type { StoreConfig } from './config';
 import type { StorageCapabilities, StorageMode } from './modes';
+import type { DocumentLock } from './sharedkey';
 
 /** A key pair, with a session token where it is temporary. */
 export interface StorageKey {
@@ -67,4 +69,15 @@ export interface StorageCredentialProvider {
   /** Object names that begin with the prefix and have credentials or marks here. */
   list(prefix: string, options?: CallOptions): Promise<string[]>;
   close(): void;
+}
+
+/** What a vendor can, whatever the operator's configuration adds to it. */
+export type VendorCapabilities = Omit<StorageCapabilities, 'sharedKey'>;
+
+/** What a provider is made from. */
+export interface ProviderParts {
+  config: StoreConfig;
+  installationId: string;
+  /** For the one document that tenants of the shared key have in common. */
+  sharedBucketLock: DocumentLock;
 }

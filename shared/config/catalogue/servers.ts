@@ -1,6 +1,6 @@
 // Variables: servers that somebody else runs, the programs behind the kinds, and what single processes need.
 import { z } from 'zod';
-import { RESOURCE_KINDS } from '../../resourcetype';
+import { OPTIONAL_SERVERS, RESOURCE_KINDS } from '../../resourcetype';
 import { cidrs, hostAndPort, httpUrl, list, onOff, port, postgresUrl, text, urlOf, whole } from '../schemas';
 import { variables } from '../types';
 
@@ -127,8 +127,14 @@ export const SERVERS = variables({
 
 export const KINDS = variables({
   LEASEHOLD_KINDS: {
-    doc: 'comma-separated: `postgres,vector,redis,mongodb,queue,storage,webhook`. What the others need is not started',
-    schema: list.pipe(z.array(z.enum(RESOURCE_KINDS, { error: `must be a list of ${RESOURCE_KINDS.join(',')}` }))),
+    doc: 'comma-separated: `all`, or of `postgres,vector,redis,mongodb,queue,storage,webhook`; what the others need is not started. Besides them servers that are only started when named: `rabbitmq`, `kafka`, `nats-open`, `minio`, `garage`',
+    schema: list.pipe(
+      z.array(
+        z.enum(['all', ...RESOURCE_KINDS, ...OPTIONAL_SERVERS], {
+          error: `must be a list of ${RESOURCE_KINDS.join(',')} (or all), and of ${OPTIONAL_SERVERS.join(',')}`,
+        }),
+      ),
+    ),
     defaultDoc: 'all',
     readBy: ['stack'],
   },

@@ -1,0 +1,5 @@
+// Servers of other providers: started only when LEASEHOLD_KINDS names them.
+import type { OptionalServer } from '../shared/resourcetype';
+import type { KindServer } from './kind-server';
+
+export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [];
