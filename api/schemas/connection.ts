@@ -29,6 +29,7 @@ export const CONNECTION_SHAPES = {
     engine: z.enum(['nats', 'rabbitmq', 'kafka']),
     subject_prefix: z.string().meta({ description: 'Subjects must begin with it; empty where the account is one’s own.' }),
     auth_mode: z.enum(['isolated', 'legacy_open']),
+    vhost: z.string().optional().meta({ description: 'RabbitMQ: the virtual host that is in the url too.' }),
     credentials: queueCredentials,
   },
   storage: {

@@ -47,3 +47,10 @@ describe.each(RESOURCE_KINDS)('%s', (kind) => {
     expect(URL.canParse(fields?.connection_url ?? '')).toBe(true);
   });
 });
+
+it('a queue on RabbitMQ answers exactly what its schema declares', () => {
+  const details = { engine: 'rabbitmq', auth_mode: 'isolated', vhost: NAME, subject_prefix: '' };
+  const fields = PRESENT_CONNECTION.queue?.({ ...inputOf('queue'), details, issued: null });
+  expect(z.strictObject(CONNECTION_SHAPES.queue).parse(fields)).toEqual(fields);
+  expect(URL.canParse(fields?.connection_url ?? '')).toBe(true);
+});

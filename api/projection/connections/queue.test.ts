@@ -39,4 +39,35 @@ describe('the answer for a queue', () => {
   it('follows the scheme of the address', () => {
     expect(presentQueue(input({ address: { host: 'h', port: 1, protocol: 'tls' } })).connection_url).toBe('tls://h:1');
   });
+
+  it('refuses an engine that it does not know, rather than answer with another’s url', () => {
+    expect(() => presentQueue(input({ details: { engine: 'other', auth_mode: 'isolated' } }))).toThrow(/engine other/);
+  });
+});
+
+describe('the answer for a queue on RabbitMQ', () => {
+  const given = (over: Partial<ConnectionInput> = {}): ConnectionInput =>
+    input({
+      issued: null,
+      credential: { version: 1, username: 'lhaaaaaaaa_b_1', password: 'p/w:1@' },
+      details: { engine: 'rabbitmq', auth_mode: 'isolated', vhost: 'lhaaaaaaaa_b', subject_prefix: '' },
+      address: { host: 'queue.example.com', port: 5672, protocol: 'amqp' },
+      ...over,
+    });
+
+  it('is a url that holds user, password and vhost, and the same beside it', () => {
+    expect(presentQueue(given())).toEqual({
+      connection_url: 'amqp://lhaaaaaaaa_b_1:p%2Fw%3A1%40@queue.example.com:5672/lhaaaaaaaa_b',
+      engine: 'rabbitmq',
+      subject_prefix: '',
+      auth_mode: 'isolated',
+      vhost: 'lhaaaaaaaa_b',
+      credentials: { auth_mode: 'isolated', username: 'lhaaaaaaaa_b_1', password: 'p/w:1@', key_id: 'lhaaaaaaaa_b_1' },
+    });
+  });
+
+  it('follows the scheme of the address', () => {
+    const address = { host: 'h', port: 5671, protocol: 'amqps' };
+    expect(presentQueue(given({ address })).connection_url).toMatch(/^amqps:\/\/.*@h:5671\//);
+  });
 });

@@ -1,13 +1,33 @@
-import type { PresentConnection } from './types';
+// The answer for a queue: what all engines say, around what its own engine says.
+import type { QueueAuthMode, QueueEngine } from '../../../shared/queueprovider';
+import { presentNats } from './queue-nats';
+import { presentRabbitmq } from './queue-rabbitmq';
+import type { ConnectionInput, PresentConnection } from './types';
 
-/** What was minted for the credential is stored with it since it was issued: the api signs nothing. */
-export const presentQueue: PresentConnection = ({ details, issued, credential, address }) => {
-  const authMode = String(details.auth_mode ?? 'isolated');
+export type PresentEngine = (input: ConnectionInput) => {
+  connection_url: string;
+  credentials: { key_id: string; [field: string]: string };
+  [field: string]: unknown;
+};
+
+const ENGINES: Readonly<Partial<Record<`${QueueEngine}/${QueueAuthMode}`, PresentEngine>>> = {
+  'nats/isolated': presentNats,
+  'rabbitmq/isolated': presentRabbitmq,
+};
+
+export const presentQueue: PresentConnection = (input) => {
+  // Provisioning writes both down before a server hears of the tenant.
+  const engine = String(input.details.engine ?? 'nats');
+  const authMode = String(input.details.auth_mode ?? 'isolated');
+  const present = (ENGINES as Readonly<Partial<Record<string, PresentEngine>>>)[`${engine}/${authMode}`];
+  if (present === undefined) throw new Error(`no answer is known for a queue of engine ${engine} with auth_mode ${authMode}`);
+  const { connection_url, credentials, ...own } = present(input);
   return {
-    connection_url: `${address.protocol === 'tls' ? 'tls' : 'nats'}://${address.host}:${address.port}`,
-    engine: String(details.engine ?? 'nats'),
-    subject_prefix: String(details.subject_prefix ?? ''),
+    connection_url,
+    engine,
+    subject_prefix: String(input.details.subject_prefix ?? ''),
     auth_mode: authMode,
-    credentials: { auth_mode: authMode, key_id: credential.username, ...issued },
+    ...own,
+    credentials: { auth_mode: authMode, ...credentials },
   };
 };
