@@ -13,6 +13,8 @@ describe('parseStoreConfig', () => {
       weakIsolationAllowed: false,
       shared: null,
       sessionSeconds: 129_600,
+      apiToken: null,
+      vendor: {},
     });
   });
 

@@ -1,7 +1,7 @@
 // Which provider a configured store gets: a line for each vendor that is implemented.
-import type { ProviderName } from './config';
 import { createSeaweedfsProvider } from './seaweedfs';
 import type { ProviderParts, StorageCredentialProvider } from './types';
+import type { ProviderName } from './vendoroptions';
 
 const VENDORS: Readonly<Record<ProviderName, (parts: ProviderParts) => StorageCredentialProvider>> = {
   seaweedfs: createSeaweedfsProvider,

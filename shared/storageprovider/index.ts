@@ -1,6 +1,6 @@
 // Which credentials tenants get on an object store: what a store can do, the mode that follows, the keys themselves, and signed urls.
 export { abort, clientOptions } from './clients';
-export { type ProviderName, parseStoreConfig, type StoreConfig, type StoreOptions } from './config';
+export { parseStoreConfig, type StoreConfig } from './config';
 export { createStorageProvider } from './factory';
 export * from './modes';
 export { objectNameOfBucket, objectNameOfPrefix, placeOf, sharedBucketName } from './place';

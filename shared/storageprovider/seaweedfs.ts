@@ -30,6 +30,7 @@ export function createSeaweedfsProvider({ config, installationId, sharedBucketLo
   };
   return {
     name: 'seaweedfs',
+    proof: 'server',
     capabilities: { ...CAPABILITIES, sharedKey: shared !== null },
     check: async (options = {}) => {
       await iam.send(new ListUsersCommand({ MaxItems: 1 }), abort(options));

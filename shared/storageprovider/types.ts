@@ -50,6 +50,10 @@ export interface CallOptions {
 export interface StorageCredentialProvider {
   readonly name: string;
   readonly capabilities: StorageCapabilities;
+  /** Whether this provider has been run against the vendor's own server, or against a double of it alone. */
+  readonly proof: 'server' | 'double';
+  /** Where nothing ends a signed url before its time: the longest that the platform signs for. */
+  readonly signedUrlSeconds?: number;
   /** Connects, and throws with one line that holds the remedy when tenants' credentials cannot be made here. */
   check(options?: CallOptions): Promise<void>;
   /** The versions that are there, oldest first; empty also where versions are not told apart (the shared key). */

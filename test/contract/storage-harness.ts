@@ -1,4 +1,4 @@
-// A storage backend over a SeaweedFS of the test's own, with what a test needs to stand on both sides of it.
+// A storage backend over a store of the test's own, with what a test needs to stand on both sides of it.
 import { randomUUID } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { ConnectionDetails, KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
@@ -6,8 +6,16 @@ import { createStorageBackend } from '../../activities/storage';
 import { issuedKeyOf } from '../../activities/storage/issued';
 import { randomBase32 } from '../../shared/crypto';
 import { clientOptions, type IssuedKey, parseStoreConfig, type StorageMode, type StoreConfig } from '../../shared/storageprovider';
-import type { SeaweedfsServer } from '../harness/seaweedfs';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
+
+/** A store, real or a double, as backends.yaml and the environment would describe it. */
+export interface StoreUnderTest {
+  installationId: string;
+  adminUrl: string;
+  sharedKey?: string;
+  apiToken?: string;
+  options?: Readonly<Record<string, string | number | boolean>>;
+}
 
 export interface StorageHarness extends BackendHarness {
   backend: KindBackend;
@@ -35,13 +43,13 @@ export function inProcessLock(): NameLock {
   };
 }
 
-export function startStorageHarness(server: SeaweedfsServer, mode: StorageMode): StorageHarness {
-  const { installationId } = server;
+export function startStorageHarness(store: StoreUnderTest, mode: StorageMode): StorageHarness {
+  const { installationId, adminUrl, sharedKey: shared, apiToken } = store;
   const issued = new Map<string, Record<string, string>>();
   const details = new Map<string, ConnectionDetails>();
   const closedFences = new Set<string>();
   const clients: S3Client[] = [];
-  const config = parseStoreConfig(server.adminUrl, { mode }, { shared: server.sharedKey, weakIsolation: true });
+  const config = parseStoreConfig(adminUrl, { ...store.options, mode }, { shared, apiToken, weakIsolation: true });
   const slot = (resourceId: string, version: number) => `${resourceId}/${version}`;
   const backend = createStorageBackend({
     configOf: () => config,

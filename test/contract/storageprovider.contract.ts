@@ -15,6 +15,10 @@ import type { StorageHarness } from './storage-harness';
 
 export interface ProviderUnderTest {
   name: string;
+  /** Those that it can; the others are in the table with what they lack. */
+  modes: readonly StorageMode[];
+  /** By mode and expectation: why this store cannot keep it; docs/kinds/storage.md says the same. */
+  cannot?: Partial<Record<StorageMode, Readonly<Record<string, string>>>>;
   /** A backend of one mode on a real store. */
   open(mode: StorageMode): Promise<StorageHarness>;
   close(): Promise<void>;
@@ -235,7 +239,9 @@ export function describeStorageProvider(provider: ProviderUnderTest): void {
     process.stdout.write(table(provider.name, (expectation, mode) => outcomes.get(cell(expectation, mode)) ?? 'not run'));
     await provider.close();
   });
-  for (const mode of STORAGE_MODES) {
+  for (const mode of STORAGE_MODES.filter((one) => !provider.modes.includes(one)))
+    for (const expectation of EXPECTATIONS) outcomes.set(cell(expectation, mode), 'no: the store does not have this mode');
+  for (const mode of provider.modes) {
     describe(`${provider.name} in mode ${mode}`, () => {
       let harness: StorageHarness;
       beforeAll(async () => {
@@ -249,7 +255,7 @@ export function describeStorageProvider(provider: ProviderUnderTest): void {
         await harness.close();
       });
       for (const expectation of EXPECTATIONS) {
-        const reason = expectation.cannot?.[mode];
+        const reason = expectation.cannot?.[mode] ?? provider.cannot?.[mode]?.[expectation.name];
         if (reason !== undefined) {
           outcomes.set(cell(expectation, mode), `no: ${reason}`);
           continue;
@@ -262,8 +268,12 @@ export function describeStorageProvider(provider: ProviderUnderTest): void {
       }
     });
   }
+  test('what a provider cannot is said of expectations that there are', () => {
+    const names = EXPECTATIONS.map(({ name }) => name);
+    for (const reasons of Object.values(provider.cannot ?? {})) for (const name of Object.keys(reasons)) expect(names).toContain(name);
+  });
   test(`${provider.name} can what its modes need, and isolates in all but the one that is named for it`, async () => {
-    for (const mode of STORAGE_MODES) {
+    for (const mode of provider.modes) {
       const harness = await provider.open(mode);
       const request = harness.newRequest();
       await harness.backend.provision(request);

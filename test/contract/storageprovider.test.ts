@@ -1,4 +1,5 @@
 import { describe, jest, test } from '@jest/globals';
+import { STORAGE_MODES } from '../../shared/storageprovider';
 import { canHaveSeaweedfs, type SeaweedfsServer, startSeaweedfs } from '../harness/seaweedfs';
 import { startStorageHarness } from './storage-harness';
 import { describeStorageProvider } from './storageprovider.contract';
@@ -13,6 +14,7 @@ if (canHaveSeaweedfs()) {
   };
   describeStorageProvider({
     name: 'seaweedfs',
+    modes: STORAGE_MODES,
     open: async (mode) => startStorageHarness(await server(), mode),
     close: async () => await (await server()).stop(),
   });

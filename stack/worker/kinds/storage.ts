@@ -10,10 +10,10 @@ export const createStorageKind: CreateKind<KindBackend> = (parts) =>
 function storeConfigOf(parts: KindParts, backendName: string): StoreConfig {
   const adminUrl = adminUrlOf(parts, backendName);
   const { options = {}, isolation } = parts.backends.find(({ name }) => name === backendName) ?? {};
-  const variable = options.shared_key_env;
-  const shared = typeof variable === 'string' ? parts.secretOf(variable) : undefined;
+  const secret = (variable: string | number | boolean | undefined) => (typeof variable === 'string' ? parts.secretOf(variable) : undefined);
+  const secrets = { shared: secret(options.shared_key_env), apiToken: secret(options.api_token_env) };
   try {
-    return parseStoreConfig(adminUrl, options, { shared, weakIsolation: isolation === 'weak_allowed' });
+    return parseStoreConfig(adminUrl, options, { ...secrets, weakIsolation: isolation === 'weak_allowed' });
   } catch (error) {
     throw new Error(`${backendName}: ${error instanceof Error ? error.message : 'its configuration cannot be read'}`);
   }
