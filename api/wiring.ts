@@ -226,7 +226,7 @@ function temporalReadiness(connection: Connection) {
 
 async function backendsReadiness(store: Pick<PgResourceStore, 'backendStates'>) {
   const states = await store.backendStates();
-  const down = states.filter((state) => !state.ready && !state.drained);
+  const down = states.filter((state) => !state.ready && !(state.drained && state.listed));
   if (states.length === 0) throw new Error('no backend is registered');
   if (down.length > 0) throw new Error(down.map((state) => `${state.name}: ${state.lastError ?? 'not ready'}`).join('; '));
   const poolReady = Object.fromEntries(states.map((state) => [state.name, state.poolReady]));

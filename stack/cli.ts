@@ -42,8 +42,9 @@ export async function runCli(argv: string[]): Promise<number> {
     .action(withSettings(trace));
   program
     .command('fetch')
+    .argument('[program...]', 'only these; servers of other queues and stores are fetched only when named: rabbitmq, kafka, minio, garage')
     .description('bring the programs that start would fetch or build into the cache, and start nothing')
-    .action(withSettings(fetchPrograms));
+    .action(withSettings(fetchNamed));
   program
     .command('reset')
     .option('--yes', 'do not ask')
@@ -77,11 +78,11 @@ async function trace(settings: Settings, requestId: string, options: { json?: bo
   return isComplete(traced) ? 0 : 1;
 }
 
-/** What cannot be had disables its kind alone; without Temporal there is no start. */
-async function fetchPrograms(settings: Settings): Promise<number> {
-  const { fetchAll } = await import('./fetch/all.js');
-  const missing = await fetchAll(settings, (line) => process.stdout.write(`${line}\n`));
-  return missing.includes('temporal') ? 1 : 0;
+/** What cannot be had disables its kind alone, and without Temporal there is no start; what was named is wanted. */
+async function fetchNamed(settings: Settings, names: string[]): Promise<number> {
+  const { fetchPrograms } = await import('./fetch/all.js');
+  const missing = await fetchPrograms(settings, names, (line) => process.stdout.write(`${line}\n`));
+  return missing.includes('temporal') || (names.length > 0 && missing.length > 0) ? 1 : 0;
 }
 
 async function stop(settings: Settings, names: string[]): Promise<number> {

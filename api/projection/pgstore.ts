@@ -167,9 +167,9 @@ export class PgResourceStore implements ResourceStore {
   backendStates(): Promise<BackendState[]> {
     return this.#rows<BackendState>(
       'backend_states',
-      `SELECT b.name, b.kind, b.drained, b.ready, b.last_error AS "lastError",
+      `SELECT b.name, b.kind, b.drained, b.ready, b.listed, b.last_error AS "lastError",
               (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS "poolReady"
-         FROM backend_states b ORDER BY b.name`,
+         FROM backend_states b WHERE b.matters ORDER BY b.name`,
       [],
     );
   }
@@ -182,7 +182,7 @@ export class PgResourceStore implements ResourceStore {
                 b.server_version, b.last_error,
                 (SELECT count(*) FROM resources r WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed'))::int AS held,
                 (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS pool_ready
-           FROM backend_states b ORDER BY b.kind, b.name`,
+           FROM backend_states b WHERE b.matters ORDER BY b.kind, b.name`,
         [],
       ),
       this.#rows<PlacementStates['hosts'][number]>(

@@ -104,6 +104,8 @@ export interface BackendState {
   kind: string;
   drained: boolean;
   ready: boolean;
+  /** False: not configured any more, and resources live on it. */
+  listed: boolean;
   lastError: string | null;
   poolReady: number;
 }

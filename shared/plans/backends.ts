@@ -32,6 +32,8 @@ export interface BackendConfig {
   host: string | null;
   /** Name of the environment variable that holds the admin url; the url itself is in no file. Null for what runs on a host. */
   adminUrlEnv: string | null;
+  /** Without its variable it is not there at all, instead of being down. */
+  optional: boolean;
   /** Where tenants reach it, if not where the admin url says. */
   publicUrl: string | null;
   /** queue only. */
@@ -74,6 +76,7 @@ const backendSchema = z
       .string()
       .regex(/^[A-Z][A-Z0-9_]*$/, { message: 'must be the name of an environment variable, not a url' })
       .optional(),
+    optional: z.boolean().default(false),
     public_url: z.url().optional(),
     engine: z.enum(['nats', 'rabbitmq', 'kafka']).optional(),
     isolation: z.enum(['strict', 'weak_allowed']).optional(),
@@ -83,6 +86,7 @@ const backendSchema = z
     const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if ((backend.host === undefined) === (backend.admin_url_env === undefined)) issue('host', 'give either host or admin_url_env');
     if ((backend.kind === 'queue') !== (backend.engine !== undefined)) issue('engine', 'is for kind queue, and needed there');
+    if (backend.optional && backend.admin_url_env === undefined) issue('optional', 'goes together with admin_url_env');
   });
 
 const fileSchema = z
@@ -107,6 +111,11 @@ export function environmentNames({ backends }: BackendsFile): string[] {
     ...(adminUrlEnv === null ? [] : [adminUrlEnv]),
     ...Object.entries(options).flatMap(([name, value]) => (name.endsWith('_env') && typeof value === 'string' ? [value] : [])),
   ]);
+}
+
+/** @param isSet whether an environment variable holds something */
+export function isConfigured({ optional, adminUrlEnv }: BackendConfig, isSet: (variable: string) => boolean): boolean {
+  return !optional || adminUrlEnv === null || isSet(adminUrlEnv);
 }
 
 /**

@@ -15,7 +15,7 @@ import {
 } from './types';
 import { durationMs, parseYamlFile, positiveDurationMs } from './yamlfile';
 
-export { type BackendConfig, type BackendsFile, environmentNames, type HostConfig, loadBackends } from './backends';
+export { type BackendConfig, type BackendsFile, environmentNames, type HostConfig, isConfigured, loadBackends } from './backends';
 export * from './types';
 
 const ANONYMOUS = 'anonymous';

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
   formatDuration,
+  isConfigured,
   loadBackends,
   loadPlans,
   PLAN_KINDS,
@@ -238,6 +239,7 @@ describe('backends.yaml', () => {
       drained: false,
       host: null,
       engine: null,
+      optional: false,
       publicUrl: null,
       options: {},
       adminUrlEnv: 'LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL',
@@ -256,8 +258,19 @@ describe('backends.yaml', () => {
       expect(() => load(host(ports) + backend('host: host-a'))).toThrow(/^backends\.yaml:2: hosts\.0\.ports: /);
     expect(() => load(backend('host: host-b'))).toThrow('there is no host host-b');
     expect(() => load(backend('engine: nats, admin_url_env: A'))).toThrow('engine: is for kind queue');
+    expect(() => load(host('42000-42999') + backend('host: host-a, optional: true'))).toThrow('optional: goes together with admin_url_env');
     expect(() => load(backend('weight2: 1'))).toThrow('unknown key');
     expect(() => load(host('42000-42999') + backend('host: host-a, admin_url_env: A'))).toThrow('give either host or admin_url_env');
+  });
+
+  it('an optional backend is there when its variable is set; any other is in any case', () => {
+    const text = (more: string) => `backends:\n  - { name: a, kind: redis, region: r, capacity: 1, weight: 1, admin_url_env: A${more} }\n`;
+    const isThere = (more: string, variables: string[]) =>
+      loadBackends(write('backends.yaml', text(more))).backends.map((config) => isConfigured(config, (name) => variables.includes(name)));
+    expect(isThere(', optional: true', [])).toEqual([false]);
+    expect(isThere(', optional: true', ['A'])).toEqual([true]);
+    expect(isThere(', optional: false', [])).toEqual([true]);
+    expect(isThere('', [])).toEqual([true]);
   });
 
   it('refuses a url, an unknown key, a kind it does not know and a name twice', () => {

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { oneLine } from '../errors';
+import type { OptionalServer } from '../../shared/resourcetype';
+import { oneLine, StackError } from '../errors';
 import { findFerretdb } from '../servers/ferretdb';
 import { findNats } from '../servers/nats-binary';
 import { findRedis } from '../servers/redis-binary';
@@ -17,14 +18,24 @@ const PROGRAMS: Readonly<Record<string, Find>> = {
   ferretdb: ({ cacheDir, ferretdbBinary }) => findFerretdb({ cacheDir, binary: ferretdbBinary }),
 };
 
+/** Fetched only when they are named. */
+const OPTIONAL_PROGRAMS: Readonly<Partial<Record<OptionalServer, Find>>> = {};
+
 /**
- * Brings every program that `start` would fetch or build into the cache, side by side, and says a line for each.
+ * Brings programs that `start` would fetch or build into the cache, side by side, and says a line for each.
+ * @param names none = the usual ones
  * @returns the names of those that cannot be had here
  */
-export async function fetchAll(settings: Settings, say: (line: string) => void): Promise<string[]> {
+export async function fetchPrograms(settings: Settings, names: readonly string[], say: (line: string) => void): Promise<string[]> {
+  const known: Readonly<Record<string, Find>> = { ...PROGRAMS, ...OPTIONAL_PROGRAMS };
+  const wanted = (names.length > 0 ? names : Object.keys(PROGRAMS)).map((name) => {
+    const find = known[name];
+    if (find === undefined) throw new StackError(`there is no program ${name} to fetch: name some of ${Object.keys(known).join(', ')}`);
+    return { name, find };
+  });
   mkdirSync(settings.cacheDir, { recursive: true });
   const missing = await Promise.all(
-    Object.entries(PROGRAMS).map(async ([name, find]) => {
+    wanted.map(async ({ name, find }) => {
       const began = Date.now();
       try {
         const { version } = await find(settings);

@@ -24,8 +24,23 @@ export interface BackendWatchDependencies {
   logger: KindLogger;
 }
 
-/** One that is no longer listed takes nothing new; what lives on it stays. `drained` in the table is an operator's and wins. */
-export async function mirrorBackends(pool: pg.Pool, { hosts, backends }: BackendsFile): Promise<void> {
+/** One that was there, is not configured any more, and has resources on it. */
+export interface ForgottenBackend {
+  name: string;
+  held: number;
+}
+
+const NOT_CONFIGURED = 'it is not in backends.yaml any more, or its variable is not set';
+
+/**
+ * One that is no longer listed takes nothing new; what lives on it stays. `drained` in the table is an operator's and wins.
+ * @param options.leave names that another process knows more of
+ */
+export async function mirrorBackends(
+  pool: pg.Pool,
+  { hosts, backends }: BackendsFile,
+  { leave = [] }: { leave?: readonly string[] } = {},
+): Promise<ForgottenBackend[]> {
   for (const host of hosts) {
     await pool.query(
       `INSERT INTO hosts AS known (name, region, address, first_port, last_port, drained) VALUES ($1, $2, $3, $4, $5, $6)
@@ -36,7 +51,7 @@ export async function mirrorBackends(pool: pg.Pool, { hosts, backends }: Backend
   for (const config of backends) {
     await pool.query(
       `INSERT INTO backends AS known (name, kind, region, capacity, weight, drained, host_name, engine) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-       ON CONFLICT (name) DO UPDATE SET kind = $2, region = $3, capacity = $4, weight = $5, drained = known.drained OR $6, host_name = $7, engine = $8`,
+       ON CONFLICT (name) DO UPDATE SET kind = $2, region = $3, capacity = $4, weight = $5, drained = known.drained OR $6, host_name = $7, engine = $8, listed = true`,
       [
         config.name,
         config.kind,
@@ -49,10 +64,15 @@ export async function mirrorBackends(pool: pg.Pool, { hosts, backends }: Backend
       ],
     );
   }
-  await pool.query('UPDATE backends SET ready = false, last_error = $2 WHERE name <> ALL ($1)', [
-    backends.map(({ name }) => name),
-    'not in backends.yaml any more',
+  await pool.query('UPDATE backends SET ready = false, listed = false, last_error = $2 WHERE name <> ALL ($1)', [
+    [...backends.map(({ name }) => name), ...leave],
+    NOT_CONFIGURED,
   ]);
+  const forgotten = await pool.query<ForgottenBackend>(
+    `SELECT b.name, count(*)::int AS held FROM backends b JOIN resources r ON r.backend_name = b.name
+      WHERE NOT b.listed AND r.status NOT IN ('deleted', 'failed') GROUP BY b.name ORDER BY b.name`,
+  );
+  return forgotten.rows;
 }
 
 /** Prepares and probes each backend, then looks again every 15 s. Resolves after the first look, or after 8 s. */

@@ -24,7 +24,12 @@ type HostWorkerConfig = ReturnType<typeof readHostConfig>;
 /** Runs until `stop` is aborted; `onReady` is called once resources can be made. */
 export async function runHostWorker(options: WorkerRun): Promise<void> {
   const config = readHostConfig(options.env);
-  const process = await openWorkerProcess(config, { name: `host-${config.name}`, env: options.env, end: options.end });
+  const process = await openWorkerProcess(config, {
+    name: `host-${config.name}`,
+    env: options.env,
+    end: options.end,
+    reachesServers: false,
+  });
   const host = process.file.hosts.find(({ name }) => name === config.name);
   if (host === undefined) throw new Error(`LEASEHOLD_HOST_NAME: ${config.name} is not among the hosts of backends.yaml`);
   const configs = process.file.backends.filter((backend) => backend.host === host.name);

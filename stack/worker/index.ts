@@ -34,7 +34,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const config = readWorkerConfig(options.env);
   const workflowBundle = join(DIST, config.encryptsPayloads ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js');
   if (!existsSync(workflowBundle)) throw new Error('the workflow bundle is missing: run npm run build');
-  const process = await openWorkerProcess(config, { name: 'worker', env: options.env, end: options.end });
+  const process = await openWorkerProcess(config, { name: 'worker', env: options.env, end: options.end, reachesServers: true });
   const shared = process.file.backends.filter(({ host }) => host === null);
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
   const metrics = createUpkeepMetrics(process.registry);

@@ -19,7 +19,15 @@ import { unknownVariables } from '../../shared/config';
 import { Keyring } from '../../shared/crypto';
 import { assertUnprivileged, createPool, migrationState } from '../../shared/db';
 import { createLogger, type Logger, temporalLogger } from '../../shared/logctx';
-import { type BackendsFile, environmentNames, loadBackends, loadPlans, type Plans } from '../../shared/plans';
+import {
+  type BackendConfig,
+  type BackendsFile,
+  environmentNames,
+  isConfigured,
+  loadBackends,
+  loadPlans,
+  type Plans,
+} from '../../shared/plans';
 import { activityTracing, clientTracing, registerBuildInfo, startTelemetry } from '../../shared/telemetry';
 import { guardProcess } from '../../shared/uncaught';
 import { findFreePort } from '../ports';
@@ -44,6 +52,7 @@ export interface WorkerProcess {
   pool: pg.Pool;
   keyring: Keyring;
   plans: Plans;
+  /** Without optional backends whose variable is not set. */
   file: BackendsFile;
   client: Client;
   /** What every Temporal worker of the process is created with. */
@@ -66,11 +75,12 @@ export interface WorkerProcess {
 
 /**
  * @param name as it stands in logs and in the database's list of connections
+ * @param reachesServers whether its environment has the admin urls of all servers, as the worker's has
  * @param end stops the process in order, after an error that nobody caught
  */
 export async function openWorkerProcess(
   config: WorkerProcessConfig,
-  { name, env, end }: { name: string; env: NodeJS.ProcessEnv; end: () => void },
+  { name, env, end, reachesServers }: { name: string; env: NodeJS.ProcessEnv; end: () => void; reachesServers: boolean },
 ): Promise<WorkerProcess> {
   const logger = createLogger({ process: name, level: config.logLevel });
   const registry = new Registry();
@@ -98,8 +108,10 @@ export async function openWorkerProcess(
   const connection = await Connection.connect({ address: config.temporalAddress });
   const native = await NativeConnection.connect({ address: config.temporalAddress });
   const plans = loadPlans(config.plansFile);
-  const file = loadBackends(config.backendsFile);
-  for (const line of unknownVariables(config.environment, environmentNames(file))) logger.warn(line);
+  const listed = loadBackends(config.backendsFile);
+  for (const line of unknownVariables(config.environment, environmentNames(listed))) logger.warn(line);
+  const isThere = (backend: BackendConfig) => isConfigured(backend, (variable) => config.secretOf(variable) !== undefined);
+  const file = { ...listed, backends: listed.backends.filter(isThere) };
   const keyring = Keyring.parse(config.keyring);
   const dataConverter = createDataConverter({ keyring, encrypts: config.encryptsPayloads });
   const pool = createPool({ url: config.databaseUrl, applicationName: `leasehold-${name}`, max: 20 });
@@ -113,7 +125,9 @@ export async function openWorkerProcess(
   const migrations = await migrationState(pool);
   if (migrations.status === 'behind') throw new Error(`the platform database is at ${migrations.version}: run the migrations first`);
   await pool.query('INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING', [config.installationId]);
-  await mirrorBackends(pool, file);
+  const away = listed.backends.filter((backend) => !isThere(backend)).map((backend) => backend.name);
+  for (const { name: backend, held } of await mirrorBackends(pool, file, { leave: reachesServers ? [] : away }))
+    logger.warn('resources live on a backend that is not configured any more: configure it again, or delete them', { backend, held });
   const metrics = await serveMetrics({
     host: '127.0.0.1',
     port: config.metricsPort,
