@@ -152,6 +152,8 @@ async function configuration({ home, port, maxFileStore = '64TB' }: NatsOptions)
     'max_payload: 1MB',
     // Held in memory for a client that does not read; the default is four times as much, for each connection of each tenant.
     'max_pending: 16MB',
+    // A signature in JavaScript takes a busy machine long; the default is 2 s, and then the client is turned away.
+    'authorization: { timeout: 15 }',
     'max_connections: 20000',
     'logtime_utc: true',
     // A line for each thing that is refused: without an end, any tenant could fill the disk with them.
