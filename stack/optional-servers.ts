@@ -1,5 +1,6 @@
 // Servers of other providers: started only when LEASEHOLD_KINDS names them.
 import type { OptionalServer } from '../shared/resourcetype';
 import type { KindServer } from './kind-server';
+import { KAFKA_SERVICE } from './servers/kafka-service';
 
-export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [];
+export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [KAFKA_SERVICE];

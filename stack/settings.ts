@@ -34,6 +34,7 @@ export interface Settings {
   receiverUrl?: string;
   redisBinary?: string;
   natsBinary?: string;
+  kafkaHome?: string;
   ferretdbBinary?: string;
   weedBinary?: string;
   external: {
@@ -46,6 +47,7 @@ export interface Settings {
     /** `none`: the platform keeps everything in Postgres. */
     redisUrl?: string;
     natsAdminUrl?: string;
+    kafkaAdminUrl?: string;
     storageAdminUrl?: string;
     mongodbAdminUrl?: string;
     /** Of the webhook inbox's own role and database, on a tenants' server. */
@@ -85,6 +87,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
     receiverUrl: data.LEASEHOLD_RECEIVER_URL,
     redisBinary: data.LEASEHOLD_REDIS_SERVER,
     natsBinary: data.LEASEHOLD_NATS_SERVER_BIN,
+    kafkaHome: data.LEASEHOLD_KAFKA_HOME,
     ferretdbBinary: data.LEASEHOLD_FERRETDB_BIN,
     weedBinary: data.LEASEHOLD_WEED_BIN,
     external: {
@@ -95,6 +98,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
       temporalUiUrl: data.LEASEHOLD_TEMPORAL_UI_URL,
       redisUrl: data.LEASEHOLD_REDIS_URL,
       natsAdminUrl: data.LEASEHOLD_NATS_ADMIN_URL,
+      kafkaAdminUrl: data.LEASEHOLD_KAFKA_ADMIN_URL,
       storageAdminUrl: data.LEASEHOLD_STORAGE_ADMIN_URL,
       mongodbAdminUrl: data.LEASEHOLD_MONGODB_ADMIN_URL,
       inboxUrl: data.LEASEHOLD_INBOX_URL,

@@ -7,7 +7,7 @@ import { processEnvironment } from '../../shared/config';
 export function run(
   command: string,
   args: string[],
-  options: { signal?: AbortSignal; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  options: { signal?: AbortSignal; cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { maxBuffer: 16 * 1024 * 1024, ...options }, (error, stdout, stderr) => {

