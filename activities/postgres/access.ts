@@ -46,6 +46,7 @@ export async function rotate(context: LifecycleContext, request: RotateRequest, 
       verifier,
       canLogin: !isCut,
       connections,
+      settings: sql.settingsOf(request.limits),
       serverVersion,
     };
     const exists = logins.some((login) => login.version === request.credentialVersion);
@@ -90,7 +91,8 @@ export async function applyLimits(context: LifecycleContext, request: ProvisionR
     mustExist(name);
     const connections = sql.connectionLimit(request.limits);
     const live = name.state.logins.filter((login) => !sql.isRetired(login));
-    const statements = live.map((login) => sql.setLoginLimit(login, connections));
+    const settings = sql.settingsOf(request.limits);
+    const statements = live.flatMap((login) => [sql.setLoginLimit(login, connections), ...sql.setLoginSettings(login.roleName, settings)]);
     if (!sql.isCut(name.state)) statements.push(sql.setDatabaseLimit(request.objectName, connections));
     if (statements.length > 0) await name.query(statements.join('; '));
   });

@@ -37,6 +37,7 @@ export async function provision(context: LifecycleContext, request: ProvisionReq
       verifier,
       canLogin: true,
       connections: sql.connectionLimit(request.limits),
+      settings: sql.settingsOf(request.limits),
       serverVersion,
     };
     await establish(context.servers, name, login, context.furnish?.(request));
@@ -78,13 +79,17 @@ export async function claimWarm(context: LifecycleContext, request: ProvisionReq
   const verifier = await context.verifiers.take(request);
   options.signal?.throwIfAborted();
   const connections = sql.connectionLimit(request.limits);
-  const login = identifier(loginName(request.objectName, 1));
+  const login = loginName(request.objectName, 1);
+  const settings = sql.settingsOf(request.limits);
   try {
     await context.servers.query(
       request.backendName,
-      `SELECT pg_advisory_xact_lock(${lockKey(request.objectName)});
-       ALTER ROLE ${login} LOGIN PASSWORD '${verifier}' CONNECTION LIMIT ${connections};
-       ${sql.setDatabaseLimit(request.objectName, connections)}`,
+      [
+        `SELECT pg_advisory_xact_lock(${lockKey(request.objectName)})`,
+        `ALTER ROLE ${identifier(login)} LOGIN PASSWORD '${verifier}' CONNECTION LIMIT ${connections}`,
+        sql.setDatabaseLimit(request.objectName, connections),
+        ...(sql.isDefault(settings) ? [] : sql.setLoginSettings(login, settings)),
+      ].join('; '),
     );
   } catch (error) {
     const itemMissing = hasSqlState(error, '42704', '3D000');
@@ -99,7 +104,15 @@ export async function createWarmItem(context: LifecycleContext, item: WarmItem, 
   await withNameLock(context.servers, item, { ...options, now: context.now }, async (name) => {
     if (item.onlyIf && !(await item.onlyIf())) return;
     if (name.state.database?.complete && name.state.database.connectionLimit !== INVALID_DATABASE) return;
-    const login = { objectName: item.objectName, version: 1, verifier: null, canLogin: false, connections: -1, serverVersion };
+    const login = {
+      objectName: item.objectName,
+      version: 1,
+      verifier: null,
+      canLogin: false,
+      connections: -1,
+      settings: sql.DEFAULT_SETTINGS,
+      serverVersion,
+    };
     await establish(context.servers, name, login, context.furnish?.({ objectName: item.objectName, options: {} }));
   });
 }

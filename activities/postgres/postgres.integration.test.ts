@@ -135,6 +135,48 @@ describe('provision completes what an earlier attempt has left', () => {
   });
 });
 
+describe('the plan’s settings of a session', () => {
+  const limits = (tempFileMb: number, statementTimeoutMs: number) => ({ connections: 3, tempFileMb, statementTimeoutMs });
+  /** As a new session of the tenant begins. */
+  const inForce = async (request: ProvisionRequest, version = 1) => {
+    const client = harness.client(request, { version });
+    await client.connect();
+    try {
+      const { rows } = await client.query(
+        `SELECT current_setting('temp_file_limit') AS "tempFile", current_setting('statement_timeout') AS timeout`,
+      );
+      return rows[0] as unknown;
+    } finally {
+      await client.end();
+    }
+  };
+
+  test.each(['provision', 'claimWarm'] as const)('come with %s, and follow the plan through rotation, cut and claim', async (make) => {
+    const request = newRequest();
+    if (make === 'claimWarm') await harness.backend.createWarmItem({ ...request, template: 'template0' });
+    await harness.backend[make]({ ...request, limits: limits(64, 5_000) });
+    expect(await inForce(request)).toEqual({ tempFile: '64MB', timeout: '5s' });
+    await harness.backend.rotate({ ...request, limits: limits(32, 7_000), credentialVersion: 2, previousVersion: 1 });
+    expect(await inForce(request, 2)).toEqual({ tempFile: '32MB', timeout: '7s' });
+    await harness.backend.cut(request);
+    await harness.backend.applyLimits({ ...request, limits: limits(512, 120_000) });
+    await harness.backend.restore(request);
+    for (const version of [1, 2]) expect(await inForce(request, version)).toEqual({ tempFile: '512MB', timeout: '2min' });
+    await harness.backend.applyLimits({ ...request, limits: { connections: 3 } });
+    expect(await inForce(request)).toEqual({ tempFile: '256MB', timeout: '1min' });
+  });
+
+  test('a query that spills more than its plan has is ended', async () => {
+    const request = newRequest();
+    await harness.backend.provision({ ...request, limits: limits(1, 60_000) });
+    const client = harness.client(request);
+    await client.connect();
+    const spilling = 'SELECT count(*) FROM (SELECT md5(n::text) FROM generate_series(1, 400000) n ORDER BY 1 OFFSET 10) sorted';
+    await expect(client.query(spilling)).rejects.toMatchObject({ code: '53400' });
+    await client.end();
+  });
+});
+
 test('a login role that is half retired does not come back with restore', async () => {
   const request = newRequest();
   await harness.backend.provision(request);

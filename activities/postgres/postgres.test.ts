@@ -10,7 +10,17 @@ import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable, reda
 import { createPostgresBackend } from './index';
 import { lockKey } from './names';
 import type { LoginState } from './session';
-import { applyLogin, connectionLimit, dropLogin, limitOfLogins, lockOut, markRetired } from './statements';
+import {
+  applyLogin,
+  connectionLimit,
+  DEFAULT_SETTINGS,
+  dropLogin,
+  isDefault,
+  limitOfLogins,
+  lockOut,
+  markRetired,
+  settingsOf,
+} from './statements';
 
 /** The failures here are meant: they need no log. */
 const quietEnvironment = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
@@ -65,10 +75,24 @@ describe('statements', () => {
   });
 
   test('membership options are left out before Postgres 16', () => {
-    const spec = { objectName: NAME, version: 1, verifier: null, canLogin: false, connections: -1 };
+    const spec = { objectName: NAME, version: 1, verifier: null, canLogin: false, connections: -1, settings: DEFAULT_SETTINGS };
     expect(applyLogin({ ...spec, serverVersion: 150_018 }, false).join()).not.toContain('INHERIT FALSE');
     expect(applyLogin({ ...spec, serverVersion: 180_004 }, false).join()).toContain('WITH INHERIT FALSE, SET FALSE');
     expect(applyLogin({ ...spec, serverVersion: 180_004 }, true)[0]).toMatch(/^ALTER ROLE .* NOLOGIN PASSWORD NULL/);
+  });
+
+  test('a plan’s figures are settings of the login role, and a resource that is older than they are has the usual ones', () => {
+    const settings = settingsOf({ tempFileMb: 64, statementTimeoutMs: 90_000 });
+    const spec = { objectName: NAME, version: 3, verifier: null, canLogin: true, connections: 2, settings, serverVersion: 180_004 };
+    expect(applyLogin(spec, true)).toEqual(
+      expect.arrayContaining([
+        `ALTER ROLE "${NAME}_3" SET temp_file_limit = '64MB'`,
+        `ALTER ROLE "${NAME}_3" SET statement_timeout = '90000ms'`,
+      ]),
+    );
+    expect(isDefault(settings)).toBe(false);
+    expect(settingsOf({ connections: 2 })).toEqual({ tempFileMb: 256, statementTimeoutMs: 60_000 });
+    expect(isDefault(settingsOf({}))).toBe(true);
   });
 
   test('what a login role owns is re-assigned before anything of it is dropped', () => {

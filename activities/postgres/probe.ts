@@ -7,6 +7,7 @@ import { redact, toProviderError } from './errors';
 import { deprovision, establish, type LifecycleContext } from './lifecycle';
 import { literal } from './names';
 import { withNameLock } from './session';
+import { DEFAULT_SETTINGS } from './statements';
 
 export interface IsolationCheck {
   database: string;
@@ -68,7 +69,10 @@ async function probe(
     await removeBoth();
     for (const tenant of [intruder, victim]) {
       const verifier = await scramSha256Verifier(tenant.password);
-      const login = { objectName: tenant.objectName, version: 1, verifier, canLogin: true, connections: 2, serverVersion };
+      const login = {
+        ...{ objectName: tenant.objectName, version: 1, verifier, canLogin: true, connections: 2, serverVersion },
+        settings: DEFAULT_SETTINGS,
+      };
       await withNameLock(context.servers, { backendName, objectName: tenant.objectName }, { now: context.now }, (name) =>
         establish(context.servers, name, login),
       );

@@ -1,4 +1,5 @@
 // The SQL that makes, changes and unmakes a tenant's roles and database. Pure: names and numbers in, text out.
+import { PLAN_DEFAULTS } from '../../shared/plans';
 import type { ResourceLimits } from '../../workflows/resource/messages';
 import { loginName } from '../names';
 import { identifier, literal, TENANTS_GROUP } from './names';
@@ -6,8 +7,6 @@ import { CUT, type LoginState, type ObjectState, RETIRED } from './session';
 
 export const TEMPLATE = 'template0';
 const UNLIMITED = -1;
-const TEMP_FILE_LIMIT = '256MB';
-const STATEMENT_TIMEOUT = '60s';
 /** From this version on a membership can be had without any right that comes with it. */
 const INHERIT_OPTION_VERSION = 160_000;
 
@@ -18,7 +17,40 @@ export interface LoginSpec {
   verifier: string | null;
   canLogin: boolean;
   connections: number;
+  settings: LoginSettings;
   serverVersion: number;
+}
+
+/** What a session of the tenant begins with. Only a superuser may change the first; the second is the tenant's to change. */
+export interface LoginSettings {
+  tempFileMb: number;
+  statementTimeoutMs: number;
+}
+
+/** A warm item's, and those of a resource that is older than its plan's figures. */
+export const DEFAULT_SETTINGS: LoginSettings = {
+  tempFileMb: PLAN_DEFAULTS.tempFileMb,
+  statementTimeoutMs: PLAN_DEFAULTS.statementTimeoutMs,
+};
+
+export function settingsOf({ tempFileMb, statementTimeoutMs }: ResourceLimits): LoginSettings {
+  return {
+    tempFileMb: tempFileMb ?? DEFAULT_SETTINGS.tempFileMb,
+    statementTimeoutMs: statementTimeoutMs ?? DEFAULT_SETTINGS.statementTimeoutMs,
+  };
+}
+
+export function isDefault(settings: LoginSettings): boolean {
+  return settings.tempFileMb === DEFAULT_SETTINGS.tempFileMb && settings.statementTimeoutMs === DEFAULT_SETTINGS.statementTimeoutMs;
+}
+
+/** Sessions that are open keep what they began with. */
+export function setLoginSettings(roleName: string, { tempFileMb, statementTimeoutMs }: LoginSettings): string[] {
+  const login = identifier(roleName);
+  return [
+    `ALTER ROLE ${login} SET temp_file_limit = '${tempFileMb}MB'`,
+    `ALTER ROLE ${login} SET statement_timeout = '${statementTimeoutMs}ms'`,
+  ];
 }
 
 /** 0 would read as "retired" or "cut", so a limit is 1 at least. */
@@ -73,8 +105,7 @@ export function applyLogin(spec: LoginSpec, exists: boolean): string[] {
       : `CREATE ROLE ${login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT ${attributes}`,
     `GRANT ${owner} TO ${login}`,
     `ALTER ROLE ${login} SET role = ${literal(spec.objectName)}`,
-    `ALTER ROLE ${login} SET temp_file_limit = '${TEMP_FILE_LIMIT}'`,
-    `ALTER ROLE ${login} SET statement_timeout = '${STATEMENT_TIMEOUT}'`,
+    ...setLoginSettings(loginName(spec.objectName, spec.version), spec.settings),
     // Last: until commit it keeps others from granting this group.
     `GRANT ${TENANTS_GROUP} TO ${login}${noRights}`,
   ];

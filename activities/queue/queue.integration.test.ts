@@ -90,6 +90,28 @@ withServer(title('a queue backend'), () => {
     await harness.backend.deprovision(request);
   });
 
+  test('streams, consumers and the size of a message are the plan’s, and follow it', async () => {
+    const limits = { connections: 5, storageMb: 8, streams: 2, consumersPerStream: 1, messageKb: 16 };
+    const request = { ...harness.newRequest(), limits };
+    await harness.backend.provision(request);
+    const connection = await harness.connect(request);
+    const { streams, consumers } = await jetstreamManager(connection, { checkAPI: false });
+    for (const name of ['a', 'b']) await streams.add({ name, subjects: [name], max_bytes: MB });
+    await expect(streams.add({ name: 'c', subjects: ['c'], max_bytes: MB })).rejects.toThrow(/maximum number of streams/);
+    await consumers.add('a', { durable_name: 'one' });
+    await expect(consumers.add('a', { durable_name: 'two' })).rejects.toThrow(/maximum consumers limit/);
+    expect(() => connection.publish('a', new Uint8Array(16 * 1024 + 1))).toThrow(/payload/i);
+    await connection.close();
+    await harness.backend.applyLimits({ ...request, limits: { ...limits, streams: 3, consumersPerStream: 2, messageKb: 64 } });
+    const larger = await harness.connect(request);
+    const after = await jetstreamManager(larger, { checkAPI: false });
+    await after.streams.add({ name: 'c', subjects: ['c'], max_bytes: MB });
+    await after.consumers.add('a', { durable_name: 'two' });
+    await jetstream(larger).publish('a', new Uint8Array(32 * 1024));
+    await larger.close();
+    await harness.backend.deprovision(request);
+  });
+
   test('a cut outlives a restart', async () => {
     const request = harness.newRequest();
     await harness.backend.provision(request);

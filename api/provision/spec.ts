@@ -41,13 +41,38 @@ export function ttlFor(text: string | undefined, plan: Plan, minimumMs: number):
 
 /** In a spec, absent means unlimited; in a plan, -1 does. */
 export function limitsFor(plan: Plan, kind: ResourceKind): ResourceLimits {
-  const size = storageLimitMb(plan, kind);
-  const limits: ResourceLimits = { connections: connectionsLimit(plan, kind) };
-  if (kind === 'redis') Object.assign(limits, { memoryMb: size, commandsPerDay: plan.redisCommandsPerDay });
-  else if (kind === 'webhook') limits.requestsStored = size;
-  else limits.storageMb = size;
-  if (kind === 'mongodb') limits.opsPerMinute = plan.mongodbOpsPerMinute;
+  const limits: ResourceLimits = { connections: connectionsLimit(plan, kind), ...ownLimits(plan, kind) };
   return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== UNLIMITED));
+}
+
+function ownLimits(plan: Plan, kind: ResourceKind): ResourceLimits {
+  const size = storageLimitMb(plan, kind);
+  switch (kind) {
+    case 'postgres':
+      return { storageMb: size, tempFileMb: plan.postgresTempFileMb, statementTimeoutMs: plan.postgresStatementTimeoutMs };
+    case 'vector':
+      return { storageMb: size, tempFileMb: plan.vectorTempFileMb, statementTimeoutMs: plan.vectorStatementTimeoutMs };
+    case 'redis':
+      return { memoryMb: size, commandsPerDay: plan.redisCommandsPerDay };
+    case 'mongodb':
+      return { storageMb: size, opsPerMinute: plan.mongodbOpsPerMinute };
+    case 'queue':
+      return {
+        storageMb: size,
+        streams: plan.queueStreams,
+        consumersPerStream: plan.queueConsumersPerStream,
+        messageKb: plan.queueMessageKb,
+      };
+    case 'storage':
+      return { storageMb: size };
+    case 'webhook':
+      return {
+        requestsStored: size,
+        ...(plan.webhookRingMb === null ? {} : { ringMb: plan.webhookRingMb }),
+        bodyKb: plan.webhookBodyKb,
+        mbPerMinute: plan.webhookMbPerMinute,
+      };
+  }
 }
 
 /** What the schema of the kind lets through, and nothing where the caller chose nothing. */

@@ -11,16 +11,15 @@ const MAX_KEYS = 50_000;
 
 /** Fixed windows of a minute, forgotten when they end; under very many keys the oldest are forgotten earlier. */
 export class MinuteBudget {
-  readonly #limit: number;
   readonly #now: () => number;
   readonly #windows = new Map<string, { startedAtMs: number; used: number }>();
 
-  constructor(options: { limit: number; now?: () => number }) {
-    this.#limit = options.limit;
+  constructor(options: { now?: () => number } = {}) {
     this.#now = options.now ?? Date.now;
   }
 
-  take(key: string, cost = 1): BudgetDecision {
+  /** The limit may differ from key to key, and may change within a window. */
+  take(key: string, { limit, cost = 1 }: { limit: number; cost?: number }): BudgetDecision {
     const nowMs = this.#now();
     let window = this.#windows.get(key);
     if (window === undefined || nowMs - window.startedAtMs >= WINDOW_MS) {
@@ -30,14 +29,10 @@ export class MinuteBudget {
       this.#windows.set(key, window);
     }
     window.used += cost;
-    return this.#decision(window, nowMs);
-  }
-
-  #decision(window: { startedAtMs: number; used: number }, nowMs: number): BudgetDecision {
     return {
-      allowed: window.used <= this.#limit,
-      limit: this.#limit,
-      remaining: Math.max(0, this.#limit - window.used),
+      allowed: window.used <= limit,
+      limit,
+      remaining: Math.max(0, limit - window.used),
       resetSeconds: Math.max(1, Math.ceil((window.startedAtMs + WINDOW_MS - nowMs) / 1000)),
     };
   }

@@ -1,13 +1,20 @@
 // ANY /webhook/receive/<token>: who may, how much of it, and into the ring.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type FoundInbox, type InboxStore, keptHeaders, type ReceiveOutcome, signatureMatches, unseal } from '../../shared/inbox';
+import {
+  type FoundInbox,
+  type InboxStore,
+  keptHeaders,
+  LARGEST_BODY_BYTES,
+  type ReceiveOutcome,
+  signatureMatches,
+  unseal,
+} from '../../shared/inbox';
 import { type Answering, type Refusal, sendJson, sendRefusal } from './answers';
 import { type BodyGauge, readBody } from './body';
 import { MinuteBudget } from './budget';
 
-export const MAX_BODY_BYTES = 1_048_576;
 const TARGET = /^\/webhook\/receive\/([A-Za-z0-9_-]{16,128})(\/[^?]{0,1024})?(?:\?(.{0,16384}))?$/;
-const BYTES_PER_MINUTE = 64 * 1024 * 1024;
+const MIB = 1024 * 1024;
 /** Bodies that are being read or stored for one inbox: a slow sender holds one of these places. */
 const MAX_AT_ONCE = 32;
 /** Of all bodies that are being read or stored. */
@@ -35,21 +42,19 @@ export function targetOf(url: string): Target | null {
 const UNKNOWN: Refusal = { code: 'not_found', message: 'There is no inbox at this address.' };
 const INACTIVE: Refusal = { code: 'webhook_inactive', message: 'This inbox takes nothing: it is paused, suspended, expired or deleted.' };
 const FULL: Refusal = { code: 'temporarily_unavailable', message: 'This inbox is over its plan’s storage.', retryAfterSeconds: 60 };
-const TOO_LARGE: Refusal = { code: 'payload_too_large', message: 'The body is larger than 1 MiB (1048576 bytes).' };
 const NO_ROOM: Refusal = { code: 'temporarily_unavailable', message: 'Too much is being received. Send it again in a moment.' };
 const BAD_SIGNATURE: Refusal = { code: 'forbidden', message: 'The signature does not match the body.' };
 
 export class Receive {
   readonly #options: ReceiveOptions;
-  readonly #perInbox: MinuteBudget;
-  readonly #bytesPerInbox = new MinuteBudget({ limit: BYTES_PER_MINUTE });
-  readonly #unknownPerAddress = new MinuteBudget({ limit: UNKNOWN_PER_MINUTE });
+  readonly #perInbox = new MinuteBudget();
+  readonly #bytesPerInbox = new MinuteBudget();
+  readonly #unknownPerAddress = new MinuteBudget();
   readonly #gauge: BodyGauge = { heldBytes: 0, limitBytes: MAX_HELD_BYTES };
   readonly #atOnce = new Map<string, number>();
 
   constructor(options: ReceiveOptions) {
     this.#options = options;
-    this.#perInbox = new MinuteBudget({ limit: options.requestsPerMinute });
   }
 
   async handle(request: IncomingMessage, response: ServerResponse, answering: Answering): Promise<void> {
@@ -63,14 +68,14 @@ export class Receive {
     let release = () => {};
     try {
       if (request.headers.expect !== undefined) response.writeContinue();
-      const read = await readBody(request, { limitBytes: MAX_BODY_BYTES, gauge: this.#gauge });
+      const read = await readBody(request, { limitBytes: admission.maxBodyBytes, gauge: this.#gauge });
       release = read.release;
       if (read.type === 'aborted') return;
-      if (read.type === 'too_large') return refuse(TOO_LARGE);
+      if (read.type === 'too_large') return refuse(tooLarge(admission.maxBodyBytes));
       if (read.type === 'no_room') return refuse(NO_ROOM);
       if (!isSigned(admission, target.token, request, read.body)) return refuse(BAD_SIGNATURE);
-      const bytes = this.#bytesPerInbox.take(objectName, read.body.length);
-      if (!bytes.allowed) return refuse(rateLimited('64 MiB', bytes.resetSeconds));
+      const bytes = this.#bytesPerInbox.take(objectName, { limit: admission.maxBytesPerMinute, cost: read.body.length });
+      if (!bytes.allowed) return refuse(rateLimited(`${bytes.limit / MIB} MiB`, bytes.resetSeconds));
       const outcome = await this.#options.store.receive(target.token, admission, {
         method: request.method ?? 'GET',
         path: target.path,
@@ -92,11 +97,11 @@ export class Receive {
     const found = await this.#options.store.registry.find(target.token);
     if (found === null) {
       // Behind a proxy all senders have one address, so whoever knows a token is never made to wait for those who guess.
-      const guesses = this.#unknownPerAddress.take(request.socket.remoteAddress ?? '');
+      const guesses = this.#unknownPerAddress.take(request.socket.remoteAddress ?? '', { limit: UNKNOWN_PER_MINUTE });
       return guesses.allowed ? UNKNOWN : rateLimited(`${guesses.limit} unknown addresses`, guesses.resetSeconds);
     }
     if (found === 'retired' || !found.open) return INACTIVE;
-    const rate = this.#perInbox.take(found.objectName);
+    const rate = this.#perInbox.take(found.objectName, { limit: this.#options.requestsPerMinute });
     Object.assign(answering.headers, {
       'X-RateLimit-Limit': String(rate.limit),
       'X-RateLimit-Remaining': String(rate.remaining),
@@ -105,7 +110,7 @@ export class Receive {
     if (!rate.allowed) return rateLimited(`${rate.limit} requests`, rate.resetSeconds);
     if ((this.#atOnce.get(found.objectName) ?? 0) >= MAX_AT_ONCE) return rateLimited(`${MAX_AT_ONCE} requests at once`, 1);
     if (found.readOnly) return FULL;
-    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return TOO_LARGE;
+    if (Number(request.headers['content-length'] ?? 0) > found.maxBodyBytes) return tooLarge(found.maxBodyBytes);
     return found;
   }
 
@@ -124,6 +129,11 @@ export class Receive {
         break;
     }
   }
+}
+
+function tooLarge(limitBytes: number): Refusal {
+  const limit = limitBytes === LARGEST_BODY_BYTES ? '1 MiB' : `${limitBytes / 1024} KiB`;
+  return { code: 'payload_too_large', message: `The body is larger than ${limit} (${limitBytes} bytes).` };
 }
 
 function rateLimited(what: string, resetSeconds: number): Refusal {

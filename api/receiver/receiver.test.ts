@@ -32,13 +32,15 @@ describe('the receive address', () => {
 describe('a minute’s budget', () => {
   it('is each key’s own, and new after a minute', () => {
     let nowMs = 0;
-    const budget = new MinuteBudget({ limit: 3, now: () => nowMs });
-    expect([1, 1, 1, 1].map((cost) => budget.take('a', cost).allowed)).toEqual([true, true, true, false]);
-    expect(budget.take('b', 3)).toEqual({ allowed: true, limit: 3, remaining: 0, resetSeconds: 60 });
+    const budget = new MinuteBudget({ now: () => nowMs });
+    const take = (key: string, cost?: number, limit = 3) => budget.take(key, { limit, cost });
+    expect([1, 1, 1, 1].map((cost) => take('a', cost).allowed)).toEqual([true, true, true, false]);
+    expect(take('b', 3)).toEqual({ allowed: true, limit: 3, remaining: 0, resetSeconds: 60 });
+    expect(take('b', 1, 5)).toMatchObject({ allowed: true, limit: 5, remaining: 1 });
     nowMs = 59_999;
-    expect(budget.take('a').allowed).toBe(false);
+    expect(take('a').allowed).toBe(false);
     nowMs = 60_000;
-    expect(budget.take('a')).toEqual({ allowed: true, limit: 3, remaining: 2, resetSeconds: 60 });
+    expect(take('a')).toEqual({ allowed: true, limit: 3, remaining: 2, resetSeconds: 60 });
   });
 });
 

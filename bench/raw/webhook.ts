@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { InboxStore } from '../../shared/inbox';
+import { InboxStore, inboxLimits } from '../../shared/inbox';
 import { DRIVERS, type Granted } from '../drivers';
 import type { BenchStack } from '../stack';
 import type { RawContext, RawKind } from './types';
@@ -14,7 +14,7 @@ export function rawInbox(stack: BenchStack, { adminUrl: receiver }: RawContext):
       const objectName = `bench_${randomBytes(12).toString('hex')}`;
       const token = randomBytes(24).toString('base64url');
       made.push(objectName);
-      const limits = { maxRequests: 100, maxBytes: 1_048_576 };
+      const limits = inboxLimits({ requestsStored: 100 });
       await store.registry.establish({ objectName, version: 1, token, limits }, { allowed: async () => true });
       const session = await DRIVERS.webhook.open({ receive_url: `${receiver}/webhook/receive/${token}` } as Granted);
       await session.ping();

@@ -51,18 +51,29 @@ describe('limits', () => {
     [{ requestsStored: -1 }, { maxRequests: 100_000, maxBytes: 256 * MIB }],
     [{ requestsStored: 0 }, { maxRequests: 1, maxBytes: 8 * MIB }],
     [
-      { requestsStored: 10, storageMb: 50 },
+      { requestsStored: 10, ringMb: 50 },
       { maxRequests: 10, maxBytes: 50 * MIB },
     ],
     [
-      { requestsStored: 10, storageMb: 1 },
+      { requestsStored: 10, ringMb: 1 },
       { maxRequests: 10, maxBytes: 2 * MIB },
     ],
     [
-      { requestsStored: 10, storageMb: -1 },
+      { requestsStored: 10, ringMb: -1 },
       { maxRequests: 10, maxBytes: 8 * MIB },
     ],
-  ])('of %j', (limits, expected) => expect(inboxLimits(limits)).toEqual(expected));
+  ])('of %j', (limits, expected) => expect(inboxLimits(limits)).toEqual({ maxBodyBytes: MIB, maxBytesPerMinute: 64 * MIB, ...expected }));
+
+  it('of one body and of a minute are the plan’s, and no body is larger than the contract has it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 5_000 }), (bodyKb, mbPerMinute) => {
+        const limits = inboxLimits({ bodyKb, mbPerMinute });
+        expect(limits.maxBodyBytes).toBe(Math.min(bodyKb * 1024, MIB));
+        expect(limits.maxBytesPerMinute).toBe(mbPerMinute * MIB);
+        expect(limits.maxBytes).toBeGreaterThanOrEqual(limits.maxBodyBytes);
+      }),
+    );
+  });
 });
 
 describe('a signing secret', () => {

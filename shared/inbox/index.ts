@@ -1,6 +1,6 @@
 // README: webhook inboxes: which there are, which token opens them, and the ring of requests each holds; Redis while it answers, else Postgres.
 export { keptHeaders } from './headers';
-export { inboxLimits } from './limits';
+export { inboxLimits, LARGEST_BODY_BYTES } from './limits';
 export type { InboxRegistry, InboxToken } from './registry';
 export { inboxDatabaseOf, prepareInboxDatabase } from './schema';
 export { signatureMatches, unseal } from './sealing';

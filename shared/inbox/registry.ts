@@ -39,9 +39,10 @@ export class InboxRegistry {
       if (!(await options.allowed())) return 'refused';
       const { objectName, version, token, limits } = spec;
       await client.query(
-        `INSERT INTO inboxes (object_name, open, max_requests, max_bytes) VALUES ($1, true, $2, $3)
-         ON CONFLICT (object_name) DO UPDATE SET open = true, max_requests = $2, max_bytes = $3`,
-        [objectName, limits.maxRequests, limits.maxBytes],
+        `INSERT INTO inboxes (object_name, open, max_requests, max_bytes, max_body_bytes, max_bytes_per_minute)
+         VALUES ($1, true, $2, $3, $4, $5)
+         ON CONFLICT (object_name) DO UPDATE SET open = true, ${SET_LIMITS}`,
+        [objectName, ...limitValues(limits)],
       );
       await addToken(client, { objectName, version, tokenHash: hashToken(token), sealedSecret: null });
       return 'made';
@@ -59,10 +60,9 @@ export class InboxRegistry {
 
   async setLimits(objectName: string, limits: InboxLimits, options: CallOptions = {}): Promise<boolean> {
     return await this.#locked(objectName, options, async (client) => {
-      const { rowCount } = await client.query('UPDATE inboxes SET max_requests = $2, max_bytes = $3 WHERE object_name = $1', [
+      const { rowCount } = await client.query(`UPDATE inboxes SET ${SET_LIMITS} WHERE object_name = $1`, [
         objectName,
-        limits.maxRequests,
-        limits.maxBytes,
+        ...limitValues(limits),
       ]);
       return rowCount === 1;
     });
@@ -156,9 +156,9 @@ export class InboxRegistry {
 
   async find(token: string): Promise<FoundInbox | 'retired' | null> {
     const { rows } = await this.#pool.query<FoundRow>(
-      `SELECT i.object_name, i.open, i.read_only, i.uses_redis, i.signature, t.sealed_secret FROM inbox_tokens t
-       JOIN inboxes i USING (object_name) WHERE t.token_hash = $1
-       UNION ALL SELECT NULL, false, false, false, NULL, NULL FROM retired_tokens WHERE token_hash = $1
+      `SELECT i.object_name, i.open, i.read_only, i.uses_redis, i.max_body_bytes, i.max_bytes_per_minute, i.signature, t.sealed_secret
+       FROM inbox_tokens t JOIN inboxes i USING (object_name) WHERE t.token_hash = $1
+       UNION ALL SELECT NULL, false, false, false, 0, 0, NULL, NULL FROM retired_tokens WHERE token_hash = $1
        ORDER BY object_name NULLS LAST LIMIT 1`,
       [hashToken(token)],
     );
@@ -166,7 +166,15 @@ export class InboxRegistry {
     if (row === undefined) return null;
     if (row.object_name === null) return 'retired';
     const signature = row.signature && { ...row.signature, sealedSecret: row.sealed_secret ?? '' };
-    return { objectName: row.object_name, open: row.open, readOnly: row.read_only, usesRedis: row.uses_redis, signature };
+    return {
+      objectName: row.object_name,
+      open: row.open,
+      readOnly: row.read_only,
+      usesRedis: row.uses_redis,
+      maxBodyBytes: row.max_body_bytes,
+      maxBytesPerMinute: row.max_bytes_per_minute,
+      signature,
+    };
   }
 
   async stateOf(objectName: string): Promise<{ open: boolean; usesRedis: boolean; signature: SignatureRule | null } | null> {
@@ -211,8 +219,16 @@ interface FoundRow {
   open: boolean;
   read_only: boolean;
   uses_redis: boolean;
+  max_body_bytes: number;
+  max_bytes_per_minute: number;
   signature: SignatureRule | null;
   sealed_secret: string | null;
+}
+
+const SET_LIMITS = 'max_requests = $2, max_bytes = $3, max_body_bytes = $4, max_bytes_per_minute = $5';
+
+function limitValues(limits: InboxLimits): number[] {
+  return [limits.maxRequests, limits.maxBytes, limits.maxBodyBytes, limits.maxBytesPerMinute];
 }
 
 /** Receivers hold it together, whoever changes the inbox holds it alone. */

@@ -1,10 +1,12 @@
 // Makes the inbox's database, its tables and the one role that uses them. Done by the worker, with the tenants' server's admin url.
 import pg from 'pg';
 import { scramSha256Verifier } from '../crypto';
+import { inboxLimits } from './limits';
 
 /** Every tenant's login role is in it, and pg_hba.conf lets its members in where their own role's name is the database's. */
 const TENANTS_GROUP = 'leasehold_tenants';
 const NAME = /^[a-z][a-z0-9_]{0,50}$/;
+const { maxBodyBytes: BODY_BYTES, maxBytesPerMinute: BYTES_PER_MINUTE } = inboxLimits({});
 const INHERIT_OPTION_VERSION = 160_000;
 const LOCK = "hashtextextended('leasehold/inbox/prepare', 0)";
 
@@ -56,6 +58,8 @@ function tables(role: string): string {
       read_only boolean NOT NULL DEFAULT false,
       max_requests integer NOT NULL,
       max_bytes bigint NOT NULL,
+      max_body_bytes integer NOT NULL DEFAULT ${BODY_BYTES},
+      max_bytes_per_minute bigint NOT NULL DEFAULT ${BYTES_PER_MINUTE},
       stored_requests integer NOT NULL DEFAULT 0,
       stored_bytes bigint NOT NULL DEFAULT 0,
       -- Whether anything of it may be in Redis.
@@ -63,6 +67,13 @@ function tables(role: string): string {
       signature jsonb,
       created_at timestamptz NOT NULL DEFAULT now()
     );
+    -- For tables of before there were these. Asked first, or each start would wait for every request that is being stored.
+    DO $$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.inboxes'::regclass AND attname = 'max_body_bytes') THEN
+        ALTER TABLE public.inboxes ADD COLUMN max_body_bytes integer NOT NULL DEFAULT ${BODY_BYTES},
+          ADD COLUMN max_bytes_per_minute bigint NOT NULL DEFAULT ${BYTES_PER_MINUTE};
+      END IF;
+    END $$;
     CREATE TABLE IF NOT EXISTS public.inbox_tokens (
       token_hash text PRIMARY KEY,
       object_name text NOT NULL REFERENCES public.inboxes ON DELETE CASCADE,

@@ -5,6 +5,10 @@ export interface InboxLimits {
   maxRequests: number;
   /** Headers and bodies together; the oldest go when it is full. */
   maxBytes: number;
+  /** Of one request. */
+  maxBodyBytes: number;
+  /** Of all bodies that come in a minute. */
+  maxBytesPerMinute: number;
 }
 
 /** How the sender's signature is checked: HMAC-SHA256 over the body as it was sent. */
@@ -43,6 +47,8 @@ export interface FoundInbox {
   open: boolean;
   readOnly: boolean;
   usesRedis: boolean;
+  maxBodyBytes: number;
+  maxBytesPerMinute: number;
   signature: (SignatureRule & { sealedSecret: string }) | null;
 }
 

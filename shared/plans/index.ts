@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import {
   connectionsLimit,
+  PLAN_DEFAULTS,
   PLAN_KINDS,
   type Plan,
   type PlanKind,
@@ -23,12 +24,22 @@ const YEARLY_SUFFIX = '_yearly';
 
 const limit = z.int().min(-1);
 const count = z.int().min(0);
+const atLeastOne = z.int().min(1);
 const percent = z.number().min(0).max(100);
 const lifetimeMs = z.union([z.literal('none').transform(() => null), positiveDurationMs]);
 const rungsMs = z
   .array(positiveDurationMs)
   .refine((rungs) => new Set(rungs).size === rungs.length, { message: 'has the same rung twice' })
   .transform((rungs) => [...rungs].sort((a, b) => b - a));
+
+/** What Postgres takes for temp_file_limit and statement_timeout, which are 32 bits wide. */
+const MOST_TEMP_FILE_MB = 1024 * 1024;
+const MOST_STATEMENT_TIMEOUT_MS = 7 * 24 * 3_600_000;
+/** What the largest setting of a NATS server lets through. */
+const MOST_MESSAGE_KB = 64 * 1024;
+/** Room for the largest request. */
+const LEAST_RING_MB = 2;
+const statementTimeoutMs = positiveDurationMs.refine((ms) => ms <= MOST_STATEMENT_TIMEOUT_MS, { message: 'must not be longer than 7d' });
 
 const planSchema = z
   .strictObject({
@@ -45,8 +56,12 @@ const planSchema = z
     fairness_weight: z.number().positive(),
     postgres_storage_mb: limit,
     postgres_connections: limit,
+    postgres_temp_file_mb: atLeastOne.max(MOST_TEMP_FILE_MB).default(PLAN_DEFAULTS.tempFileMb),
+    postgres_statement_timeout: statementTimeoutMs.default(PLAN_DEFAULTS.statementTimeoutMs),
     vector_storage_mb: limit,
     vector_connections: limit,
+    vector_temp_file_mb: atLeastOne.max(MOST_TEMP_FILE_MB).default(PLAN_DEFAULTS.tempFileMb),
+    vector_statement_timeout: statementTimeoutMs.default(PLAN_DEFAULTS.statementTimeoutMs),
     redis_memory_mb: limit,
     redis_commands_per_day: limit,
     mongodb_storage_mb: limit,
@@ -54,8 +69,15 @@ const planSchema = z
     mongodb_ops_per_minute: limit,
     queue_storage_mb: limit,
     queue_count: limit,
+    queue_connections: atLeastOne.default(PLAN_DEFAULTS.queueConnections),
+    queue_streams: atLeastOne.default(PLAN_DEFAULTS.queueStreams),
+    queue_consumers_per_stream: atLeastOne.default(PLAN_DEFAULTS.queueConsumersPerStream),
+    queue_message_kb: atLeastOne.max(MOST_MESSAGE_KB).default(PLAN_DEFAULTS.queueMessageKb),
     storage_storage_mb: limit,
     webhook_requests_stored: limit,
+    webhook_ring_mb: z.int().min(LEAST_RING_MB).optional(),
+    webhook_body_kb: atLeastOne.max(PLAN_DEFAULTS.webhookBodyKb).default(PLAN_DEFAULTS.webhookBodyKb),
+    webhook_mb_per_minute: atLeastOne.default(PLAN_DEFAULTS.webhookMbPerMinute),
     team_members: limit,
     vault_max_entries: limit,
     vault_envs: z.array(z.string().min(1)),
@@ -189,8 +211,12 @@ function toPlan(key: string, rank: number, entry: PlanEntry): Plan {
     fairnessWeight: entry.fairness_weight,
     postgresStorageMb: entry.postgres_storage_mb,
     postgresConnections: entry.postgres_connections,
+    postgresTempFileMb: entry.postgres_temp_file_mb,
+    postgresStatementTimeoutMs: entry.postgres_statement_timeout,
     vectorStorageMb: entry.vector_storage_mb,
     vectorConnections: entry.vector_connections,
+    vectorTempFileMb: entry.vector_temp_file_mb,
+    vectorStatementTimeoutMs: entry.vector_statement_timeout,
     redisMemoryMb: entry.redis_memory_mb,
     redisCommandsPerDay: entry.redis_commands_per_day,
     mongodbStorageMb: entry.mongodb_storage_mb,
@@ -198,8 +224,15 @@ function toPlan(key: string, rank: number, entry: PlanEntry): Plan {
     mongodbOpsPerMinute: entry.mongodb_ops_per_minute,
     queueStorageMb: entry.queue_storage_mb,
     queueCount: entry.queue_count,
+    queueConnections: entry.queue_connections,
+    queueStreams: entry.queue_streams,
+    queueConsumersPerStream: entry.queue_consumers_per_stream,
+    queueMessageKb: entry.queue_message_kb,
     storageStorageMb: entry.storage_storage_mb,
     webhookRequestsStored: entry.webhook_requests_stored,
+    webhookRingMb: entry.webhook_ring_mb ?? null,
+    webhookBodyKb: entry.webhook_body_kb,
+    webhookMbPerMinute: entry.webhook_mb_per_minute,
     teamMembers: entry.team_members,
     vaultMaxEntries: entry.vault_max_entries,
     vaultEnvs: entry.vault_envs,

@@ -102,6 +102,48 @@ describe('plans.yaml', () => {
     }
   });
 
+  it('has the usual figures where a plan leaves them out, and the plan’s own where not', () => {
+    const usual = {
+      ...{ postgresTempFileMb: 256, postgresStatementTimeoutMs: 60_000, vectorTempFileMb: 256, vectorStatementTimeoutMs: 60_000 },
+      ...{ queueConnections: 25, queueStreams: 10, queueConsumersPerStream: 20, queueMessageKb: 1024 },
+      ...{ webhookRingMb: null, webhookBodyKb: 1024, webhookMbPerMinute: 64 },
+    };
+    for (const plan of plans.all()) expect(plan).toMatchObject(usual);
+    const figures = `
+    postgres_temp_file_mb: 1024
+    postgres_statement_timeout: 5m
+    vector_temp_file_mb: 2048
+    vector_statement_timeout: 10m
+    queue_connections: 100
+    queue_streams: 50
+    queue_consumers_per_stream: 40
+    queue_message_kb: 8192
+    webhook_ring_mb: 512
+    webhook_body_kb: 256
+    webhook_mb_per_minute: 128
+`;
+    const text = plansText.replace('    display_name: Pro\n', `    display_name: Pro${figures}`);
+    const own = loadPlans(write('plans.yaml', text));
+    expect(own.byTier('hobby')).toMatchObject(usual);
+    expect(own.byTier('pro_yearly')).toMatchObject({
+      ...{ postgresTempFileMb: 1024, postgresStatementTimeoutMs: 300_000, vectorTempFileMb: 2048, vectorStatementTimeoutMs: 600_000 },
+      ...{ queueConnections: 100, queueStreams: 50, queueConsumersPerStream: 40, queueMessageKb: 8192 },
+      ...{ webhookRingMb: 512, webhookBodyKb: 256, webhookMbPerMinute: 128 },
+    });
+    for (const [line, reason] of [
+      ['queue_streams: 0', /plans\.pro\.queue_streams: /],
+      ['queue_message_kb: 65537', /plans\.pro\.queue_message_kb: /],
+      ['webhook_body_kb: 2048', /plans\.pro\.webhook_body_kb: /],
+      ['webhook_ring_mb: 1', /plans\.pro\.webhook_ring_mb: /],
+      ['postgres_temp_file_mb: -1', /plans\.pro\.postgres_temp_file_mb: /],
+      ['vector_statement_timeout: 0s', /vector_statement_timeout: must be longer than 0s/],
+      ['vector_statement_timeout: 8d', /vector_statement_timeout: must not be longer than 7d/],
+    ] as const) {
+      const broken = plansText.replace('    display_name: Pro\n', `    display_name: Pro\n    ${line}\n`);
+      expect(() => loadPlans(write('plans.yaml', broken))).toThrow(reason);
+    }
+  });
+
   it('gives a workflow its policy', () => {
     const anonymous = {
       tier: 'anonymous',
@@ -128,7 +170,7 @@ describe('plans.yaml', () => {
       price_usd_monthly: 0,
       paid_from_day_one: false,
       storage_limit_mb: { postgres: 10, redis: 5, mongodb: 5, queue: 64, storage: 10, webhook: 100, vector: 10 },
-      connections_limit: { postgres: 2, redis: -1, mongodb: 2, queue: -1, storage: -1, webhook: -1, vector: 2 },
+      connections_limit: { postgres: 2, redis: -1, mongodb: 2, queue: 25, storage: -1, webhook: -1, vector: 2 },
       resource_count_limit: Object.fromEntries(PLAN_KINDS.map((kind) => [kind, 5])),
       deployments_apps: 0,
       backup_retention_days: 0,

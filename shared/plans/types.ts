@@ -43,6 +43,18 @@ export interface PostgresLimits {
   connections: number;
 }
 
+/** The figures that a plan may leave out, and what a resource has that is older than they are. */
+export const PLAN_DEFAULTS = {
+  tempFileMb: 256,
+  statementTimeoutMs: 60_000,
+  queueConnections: 25,
+  queueStreams: 10,
+  queueConsumersPerStream: 20,
+  queueMessageKb: 1024,
+  webhookBodyKb: 1024,
+  webhookMbPerMinute: 64,
+} as const;
+
 /** One plan. In every limit -1 means unlimited. */
 export interface Plan {
   key: string;
@@ -63,8 +75,12 @@ export interface Plan {
 
   postgresStorageMb: number;
   postgresConnections: number;
+  postgresTempFileMb: number;
+  postgresStatementTimeoutMs: number;
   vectorStorageMb: number;
   vectorConnections: number;
+  vectorTempFileMb: number;
+  vectorStatementTimeoutMs: number;
   redisMemoryMb: number;
   redisCommandsPerDay: number;
   mongodbStorageMb: number;
@@ -72,8 +88,18 @@ export interface Plan {
   mongodbOpsPerMinute: number;
   queueStorageMb: number;
   queueCount: number;
+  /** Of the queue's own figures none is unlimited: one tenant's could otherwise use up what is everybody's. */
+  queueConnections: number;
+  queueStreams: number;
+  queueConsumersPerStream: number;
+  queueMessageKb: number;
   storageStorageMb: number;
   webhookRequestsStored: number;
+  /** All stored requests of an inbox together; null = by the length of its ring. */
+  webhookRingMb: number | null;
+  webhookBodyKb: number;
+  /** What an inbox takes in within a minute. */
+  webhookMbPerMinute: number;
   teamMembers: number;
   vaultMaxEntries: number;
   /** The vault's environments that may be used; empty = any. */
@@ -127,8 +153,9 @@ export function connectionsLimit(plan: Plan, kind: PlanKind): number {
       return plan.vectorConnections;
     case 'mongodb':
       return plan.mongodbConnections;
-    case 'redis':
     case 'queue':
+      return plan.queueConnections;
+    case 'redis':
     case 'storage':
     case 'webhook':
       return -1;

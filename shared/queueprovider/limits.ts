@@ -1,18 +1,25 @@
+import { PLAN_DEFAULTS } from '../plans/types';
 import type { ResourceLimits } from '../resourcetype';
 import type { QueueLimits, QueueUse } from './types';
 
-const BYTES_PER_MB = 1024 * 1024;
+const BYTES_PER_KB = 1024;
+const BYTES_PER_MB = 1024 * BYTES_PER_KB;
 
-/** What a queue has where its plan says nothing of it. */
-export const QUEUE_DEFAULTS = { connections: 25, streams: 10, consumersPerStream: 20, messageBytes: BYTES_PER_MB } as const;
+/** What a queue has that was made before its plan had figures for these. */
+export const QUEUE_DEFAULTS = {
+  connections: PLAN_DEFAULTS.queueConnections,
+  streams: PLAN_DEFAULTS.queueStreams,
+  consumersPerStream: PLAN_DEFAULTS.queueConsumersPerStream,
+  messageBytes: PLAN_DEFAULTS.queueMessageKb * BYTES_PER_KB,
+} as const;
 
 export function queueLimits(limits: ResourceLimits): QueueLimits {
   return {
     storageBytes: limits.storageMb === undefined ? -1 : limits.storageMb * BYTES_PER_MB,
     connections: limits.connections ?? QUEUE_DEFAULTS.connections,
-    streams: QUEUE_DEFAULTS.streams,
-    consumersPerStream: QUEUE_DEFAULTS.consumersPerStream,
-    messageBytes: QUEUE_DEFAULTS.messageBytes,
+    streams: limits.streams ?? QUEUE_DEFAULTS.streams,
+    consumersPerStream: limits.consumersPerStream ?? QUEUE_DEFAULTS.consumersPerStream,
+    messageBytes: limits.messageKb === undefined ? QUEUE_DEFAULTS.messageBytes : limits.messageKb * BYTES_PER_KB,
   };
 }
 

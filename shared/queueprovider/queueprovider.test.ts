@@ -28,6 +28,10 @@ describe('limits', () => {
   test('come from the plan, and from constants where it says nothing', () => {
     expect(LIMITS).toEqual({ ...QUEUE_DEFAULTS, storageBytes: 64 * 1024 * 1024, connections: 7 });
     expect(queueLimits({})).toEqual({ ...QUEUE_DEFAULTS, storageBytes: -1 });
+    expect(queueLimits({ streams: 3, consumersPerStream: 4, messageKb: 16 })).toEqual({
+      ...QUEUE_DEFAULTS,
+      ...{ storageBytes: -1, streams: 3, consumersPerStream: 4, messageBytes: 16_384 },
+    });
   });
 });
 

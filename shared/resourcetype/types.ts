@@ -27,6 +27,24 @@ export interface ResourceLimits {
   opsPerMinute?: number;
   /** The length of a webhook inbox's ring. */
   requestsStored?: number;
+
+  // Absent in resources that are older than these: they have what `PLAN_DEFAULTS` says.
+  /** postgres, vector. */
+  tempFileMb?: number;
+  /** postgres, vector. */
+  statementTimeoutMs?: number;
+  /** queue. */
+  streams?: number;
+  /** queue. */
+  consumersPerStream?: number;
+  /** queue: of one message. */
+  messageKb?: number;
+  /** webhook: of all stored requests together; absent = by the length of the ring. Full is a ring's usual state, so this is no storageMb. */
+  ringMb?: number;
+  /** webhook: of one body. */
+  bodyKb?: number;
+  /** webhook: what is taken in within a minute. */
+  mbPerMinute?: number;
 }
 
 export type QueueEngine = 'nats' | 'rabbitmq' | 'kafka';

@@ -40,6 +40,8 @@ export interface WebhookHarness extends BackendHarness {
   /** To any path of the receiver, as it stands. */
   sendTo(path: string, sending?: Sending): Promise<Answer>;
   admin<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** As a worker that starts does. */
+  prepareAgain(): Promise<void>;
 }
 
 export interface WebhookHarnessOptions {
@@ -65,9 +67,10 @@ export async function startWebhookHarness(options: WebhookHarnessOptions = {}): 
     new InboxStore({ url: inboxUrl.href, redisUrl: options.redisUrl, applicationName, maxConnections: 10, logger });
   // As in life: one store in the worker's process, one in the receiver's.
   const [workers, receivers] = [open('test-worker'), open('test-receiver')];
+  const prepare = () => prepareInboxDatabase({ adminUrl: tenantsAdminUrl(), inboxUrl: inboxUrl.href });
   const backend = createWebhookBackend({
     store: workers,
-    prepare: () => prepareInboxDatabase({ adminUrl: tenantsAdminUrl(), inboxUrl: inboxUrl.href }),
+    prepare,
     readCredential: async ({ resourceId, version }) => ({ username: `x_${version}`, password: tokenOf(resourceId, version) }),
     fence: async (ref) => !closedFences.has(ref.objectName),
     installationId,
@@ -94,6 +97,7 @@ export async function startWebhookHarness(options: WebhookHarnessOptions = {}): 
     setFence: (objectName, isOpen) => void (isOpen ? closedFences.delete(objectName) : closedFences.add(objectName)),
     open: (request, version = 1) => openSession(harness, request, version),
     admin: (sql, values) => admin(database, sql, values),
+    prepareAgain: prepare,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -84,7 +84,7 @@ function ringTests(): void {
   });
 
   test('bytes are limited too', async () => {
-    await harness.backend.applyLimits({ ...inbox, limits: { requestsStored: 100, storageMb: 2 } });
+    await harness.backend.applyLimits({ ...inbox, limits: { requestsStored: 100, ringMb: 2 } });
     const body = Buffer.alloc(700_000, 'x');
     for (let sent = 0; sent < 4; sent += 1) await harness.send(inbox, { body });
     expect(await listed()).toHaveLength(2);
