@@ -102,6 +102,7 @@ function completeRoute(deps: ApiDeps): Route {
     description: 'With a session or an id token; an api key cannot. Its anonymous resources become the team’s.',
     tag: TAG,
     access: 'bearer',
+    rate: 'logins',
     params: cliParams,
     body: noBody,
     answers: { 200: { description: 'The command line may pick up its key.', schema: cliCompleteAnswer } },

@@ -29,6 +29,7 @@ function createRoute(deps: ApiDeps): Route {
       'Bind only a subject that your team alone can get tokens for. A subject is bound to one team, and never when it is a person’s.',
     tag: TAG,
     access: 'bearer',
+    rate: 'credential_mints',
     body: serviceAccountBody,
     answers: { 201: { description: 'The service account.', schema: serviceAccountAnswer } },
     errors: ['service_account_exists'],
