@@ -14,6 +14,7 @@ import { openConnection } from '../../activities/queue/nats/connection';
 import { createNatsProvider } from '../../activities/queue/nats/provider';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { Nkey, queueLimits } from '../../shared/queueprovider';
+import { onPath } from '../../stack/fetch/run';
 import { findFreePort } from '../../stack/ports';
 import type { ProcessIdentity } from '../../stack/process-identity';
 import { type NatsOptions, natsAdminUrl, natsDefinition, natsEventsEnvironment } from '../../stack/servers/nats';
@@ -54,9 +55,16 @@ export interface QueueHarness extends BackendHarness {
 /** Found by global-setup; empty where there is none. */
 export const natsIsHere = (): boolean => (process.env.LEASEHOLD_TEST_NATS_BIN ?? '') !== '';
 
+/** For tests without the global setup: whether this machine has the server or could fetch it. */
+export const canHaveNats = (): boolean =>
+  Boolean(process.env.LEASEHOLD_NATS_SERVER_BIN) || ['nats-server', 'python3'].some((name) => onPath(name).length > 0);
+
 export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'> = {}): Promise<NatsTestServer> {
   const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
-  const { path: binary } = await findNats({ cacheDir, binary: process.env.LEASEHOLD_TEST_NATS_BIN });
+  const { path: binary } = await findNats({
+    cacheDir,
+    binary: process.env.LEASEHOLD_TEST_NATS_BIN ?? process.env.LEASEHOLD_NATS_SERVER_BIN,
+  });
   const home = mkdtempSync(join(tmpdir(), 'leasehold-nats-'));
   // The server runs as a user of its own when we are root.
   chmodSync(home, 0o711);
@@ -139,7 +147,7 @@ export async function startQueueHarness(): Promise<QueueHarness> {
 
 /**
  * Without reconnecting: a session that was ended must be seen to be. Signed with node:crypto, since the library's own authenticator takes
- * a tenth of a second of a busy machine; queueprovider.test.ts tries that one.
+ * a tenth of a second of a busy machine; test/providers/nats tries that one.
  */
 function connectWith(url: string, issued: Readonly<Record<string, string>>): Promise<NatsConnection> {
   const { nats_jwt: jwt = '', nats_nkey: seed = '' } = issued;

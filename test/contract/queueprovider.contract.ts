@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import {
+  type Enforcement,
   type QueueCapabilities,
   type QueueCredential,
   type QueueCredentialProvider,
@@ -11,6 +12,7 @@ import {
   type QueueTenant,
   queueLimits,
 } from '../../shared/queueprovider';
+import { ContractTable } from './table';
 
 /** A tenant's client, in the engine's own words. */
 export interface QueueSession {
@@ -35,12 +37,26 @@ interface Made {
 }
 
 interface Context {
+  /** As jest's test; a row of the table. */
+  expects(expectation: string, run: () => Promise<void>): void;
+  /** What only a server can keep; where it does not, the row says so. */
+  whereServer(keeper: Enforcement, expectation: string, run: () => Promise<void>): void;
   harness(): QueueProviderHarness;
   provider(): QueueCredentialProvider;
   /** A name of this suite, with a first credential that is not issued yet. */
   fresh(): Made;
   made(limits?: Partial<QueueLimits>): Promise<Made>;
 }
+
+export interface QueueContractOptions {
+  /** Reasons by expectation, as the engine's page in docs/kinds says them. */
+  cannot?: Readonly<Record<string, string>>;
+}
+
+const NOT_BY_SERVER = {
+  watchdog: 'its server cannot; the platform measures and cuts',
+  none: 'nothing holds it',
+} satisfies Record<Exclude<Enforcement, 'server'>, string>;
 
 const LIMITS: QueueLimits = { ...queueLimits({ storageMb: 8, connections: 5 }) };
 const prefix = `lh${randomBase32(8)}_`;
@@ -50,7 +66,9 @@ export function describeQueueProviderContract(
   name: string,
   capabilities: QueueCapabilities,
   start: () => Promise<QueueProviderHarness>,
+  { cannot = {} }: QueueContractOptions = {},
 ): void {
+  const table = new ContractTable('queue');
   describe(`${name} keeps the queue provider contract`, () => {
     let harness: QueueProviderHarness;
     const fresh: Context['fresh'] = () => {
@@ -59,7 +77,16 @@ export function describeQueueProviderContract(
       const open = async (given = credential) => harness.open(tenant, given, await harness.provider.mintSecrets(tenant, given));
       return { tenant, credential, open };
     };
+    const asked: string[] = [];
+    const expects = (expectation: string, run: () => Promise<void>, reason = cannot[expectation]) => {
+      asked.push(expectation);
+      if (reason === undefined) table.expects(name, expectation, run);
+      else table.cannot(name, expectation, reason);
+    };
     const context: Context = {
+      expects: (expectation, run) => expects(expectation, run),
+      whereServer: (keeper, expectation, run) =>
+        expects(expectation, run, cannot[expectation] ?? (keeper === 'server' ? undefined : NOT_BY_SERVER[keeper])),
       harness: () => harness,
       provider: () => harness.provider,
       fresh,
@@ -74,26 +101,55 @@ export function describeQueueProviderContract(
       await harness.provider.prepareServer(harness.backendName);
     });
     afterAll(async () => {
+      table.print();
       for (const objectName of await harness.provider.list(harness.backendName, prefix))
         await harness.provider.remove({ backendName: harness.backendName, objectName });
       await harness.close();
     });
 
-    test('it says what it can do', () => {
+    test('it says what it can do, and what it cannot is said of expectations that there are', () => {
       expect(harness.provider.capabilities).toEqual(capabilities);
+      for (const expectation of Object.keys(cannot)) expect(asked).toContain(expectation);
     });
-    describe('making and unmaking', () => makingAndUnmaking(context));
-    describe('credentials', () => credentials(context));
-    describe('access', () => access(context, capabilities));
+    expectEverything(context, capabilities);
   });
+}
+
+/** Its column in the table where it has no server here. */
+export function skipQueueProviderContract(name: string, reason: string): void {
+  const table = new ContractTable('queue');
+  const noServer = () => {
+    throw new Error(reason);
+  };
+  describe(`${name} keeps the queue provider contract`, () => {
+    afterAll(() => table.print());
+    const skips = (expectation: string) => table.skips(name, expectation, reason);
+    expectEverything(
+      {
+        expects: skips,
+        whereServer: (_keeper, expectation) => skips(expectation),
+        harness: noServer,
+        provider: noServer,
+        fresh: noServer,
+        made: noServer,
+      },
+      { cut: 'server', storage: 'server', connections: 'server', readOnly: 'server' },
+    );
+  });
+}
+
+function expectEverything(context: Context, capabilities: QueueCapabilities): void {
+  describe('making and unmaking', () => makingAndUnmaking(context));
+  describe('credentials', () => credentials(context));
+  describe('access', () => access(context, capabilities));
 }
 
 export function credentialOf({ objectName }: QueueTenant, version: number): QueueCredential {
   return { version, username: `${objectName}_${version}`, password: generatePassword() };
 }
 
-function makingAndUnmaking({ harness, provider, fresh, made }: Context): void {
-  test('issued twice is issued once, with the same rights', async () => {
+function makingAndUnmaking({ expects, harness, provider, fresh, made }: Context): void {
+  expects('issued twice is issued once, with the same rights', async () => {
     const one = await made();
     const session = await one.open();
     await session.publish('kept');
@@ -102,13 +158,13 @@ function makingAndUnmaking({ harness, provider, fresh, made }: Context): void {
     await session.close();
   });
 
-  test('minting needs no server and gives nothing a right by itself', async () => {
+  expects('minting needs no server and gives nothing a right by itself', async () => {
     const one = fresh();
     await expect(one.open()).rejects.toThrow();
     expect(await provider().list(harness().backendName, prefix)).not.toContain(one.tenant.objectName);
   });
 
-  test('two tenants share no name and no message', async () => {
+  expects('two tenants share no name and no message', async () => {
     const [a, b] = [await made(), await made()];
     const [first, second] = [await a.open(), await b.open()];
     await first.publish('of the first');
@@ -118,7 +174,7 @@ function makingAndUnmaking({ harness, provider, fresh, made }: Context): void {
     for (const session of [first, second]) await session.close();
   });
 
-  test('list and measure show exactly what was made', async () => {
+  expects('list and measure show exactly what was made', async () => {
     const before = await provider().list(harness().backendName, prefix);
     const [a, b] = [await made(), await made()];
     const names = [a, b].map(({ tenant }) => tenant.objectName);
@@ -134,7 +190,7 @@ function makingAndUnmaking({ harness, provider, fresh, made }: Context): void {
     expect((await provider().list(harness().backendName, prefix)).sort()).toEqual(before.sort());
   });
 
-  test('removing ends live sessions, leaves no message behind, and may be repeated', async () => {
+  expects('removing ends live sessions, leaves no message behind, and may be repeated', async () => {
     const one = await made();
     const session = await one.open();
     await session.publish('old');
@@ -148,27 +204,26 @@ function makingAndUnmaking({ harness, provider, fresh, made }: Context): void {
     await again.close();
   });
 
-  test('removing nothing succeeds; cutting nothing too', async () => {
+  expects('removing nothing succeeds; cutting nothing too', async () => {
     await expect(provider().remove(fresh().tenant)).resolves.toBeUndefined();
     await expect(provider().cut(fresh().tenant)).resolves.toBeUndefined();
   });
 
-  test.each(['restore', 'applyLimits', 'setReadOnly', 'rotateCredential', 'revokeCredential'] as const)(
-    '%s makes nothing that was not there',
-    async (verb) => {
+  for (const verb of ['restore', 'applyLimits', 'setReadOnly', 'rotateCredential', 'revokeCredential'] as const) {
+    expects(`${verb} makes nothing that was not there`, async () => {
       const { tenant, credential } = fresh();
       const request = { ...tenant, credential, limits: LIMITS, readOnly: true, previousVersion: null, version: 1 };
       await expect(provider()[verb](request)).rejects.toMatchObject({ name: 'ObjectMissing' });
       expect(await provider().list(harness().backendName, prefix)).not.toContain(tenant.objectName);
-    },
-  );
+    });
+  }
 }
 
-function credentials({ provider, made }: Context): void {
+function credentials({ expects, provider, made }: Context): void {
   const rotate = (one: Made, credential: QueueCredential) =>
     provider().rotateCredential({ ...one.tenant, credential, limits: LIMITS, previousVersion: credential.version - 1 });
 
-  test('what is minted differs by version and never holds the password', async () => {
+  expects('what is minted differs by version and never holds the password', async () => {
     const one = await made();
     const second = { ...credentialOf(one.tenant, 2), password: one.credential.password };
     const [first, other] = await Promise.all([one.credential, second].map((credential) => provider().mintSecrets(one.tenant, credential)));
@@ -176,7 +231,7 @@ function credentials({ provider, made }: Context): void {
     if (Object.keys(first ?? {}).length > 0) expect(first).not.toEqual(other);
   });
 
-  test('both versions are good until the old one is revoked', async () => {
+  expects('both versions are good until the old one is revoked', async () => {
     const one = await made();
     const old = await one.open();
     const second = credentialOf(one.tenant, 2);
@@ -192,7 +247,7 @@ function credentials({ provider, made }: Context): void {
     for (const session of [old, current]) await session.close();
   });
 
-  test('a revoked version does not come back, whatever else is done', async () => {
+  expects('a revoked version does not come back, whatever else is done', async () => {
     const one = await made();
     const second = credentialOf(one.tenant, 2);
     await rotate(one, second);
@@ -209,16 +264,13 @@ function credentials({ provider, made }: Context): void {
     await (await one.open(second)).close();
   });
 
-  test('a credential with another password is another credential', async () => {
+  expects('a credential with another password is another credential', async () => {
     const one = await made();
     await expect(one.open({ ...one.credential, password: randomUUID() })).rejects.toThrow();
   });
 }
 
-function access({ provider, made }: Context, capabilities: QueueCapabilities): void {
-  const whereServer = (keeper: string, title: string, run: () => Promise<void>) =>
-    keeper === 'server' ? test(title, run) : test.skip(`${title}: by ${keeper} here`, () => {});
-
+function access({ expects, whereServer, provider, made }: Context, capabilities: QueueCapabilities): void {
   whereServer(capabilities.cut, 'cut ends a live session and lets nobody in; restore gives the same messages', async () => {
     const one = await made();
     const session = await one.open();
@@ -252,7 +304,7 @@ function access({ provider, made }: Context, capabilities: QueueCapabilities): v
     await session.close();
   });
 
-  test('limits below what is there lose nothing, and let nothing more in', async () => {
+  expects('limits below what is there lose nothing, and let nothing more in', async () => {
     const one = await made();
     const session = await one.open();
     for (let index = 0; index < 6; index += 1) await session.publish('x'.repeat(100_000));

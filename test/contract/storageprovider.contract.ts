@@ -12,6 +12,7 @@ import {
   type StorageMode,
 } from '../../shared/storageprovider';
 import type { StorageHarness } from './storage-harness';
+import { ContractTable } from './table';
 
 export interface ProviderUnderTest {
   name: string;
@@ -232,15 +233,23 @@ const EXPECTATIONS: readonly Expectation[] = [
   },
 ];
 
+/** Its column in the table where it has no server here. */
+export function skipStorageProvider(name: string, reason: string): void {
+  const table = new ContractTable('storage');
+  describe(`${name} keeps the storage provider contract`, () => {
+    afterAll(() => table.print());
+    for (const mode of STORAGE_MODES) for (const expectation of EXPECTATIONS) table.skips(`${name} ${mode}`, expectation.name, reason);
+  });
+}
+
 export function describeStorageProvider(provider: ProviderUnderTest): void {
-  const outcomes = new Map<string, string>();
-  const cell = (expectation: Expectation, mode: StorageMode) => `${expectation.name}\u0000${mode}`;
+  const table = new ContractTable('storage');
   afterAll(async () => {
-    process.stdout.write(table(provider.name, (expectation, mode) => outcomes.get(cell(expectation, mode)) ?? 'not run'));
+    table.print();
     await provider.close();
   });
   for (const mode of STORAGE_MODES.filter((one) => !provider.modes.includes(one)))
-    for (const expectation of EXPECTATIONS) outcomes.set(cell(expectation, mode), 'no: the store does not have this mode');
+    for (const { name } of EXPECTATIONS) table.cannot(`${provider.name} ${mode}`, name, 'the store does not have this mode');
   for (const mode of provider.modes) {
     describe(`${provider.name} in mode ${mode}`, () => {
       let harness: StorageHarness;
@@ -254,17 +263,10 @@ export function describeStorageProvider(provider: ProviderUnderTest): void {
         expect(await harness.backend.list('test')).toEqual([]);
         await harness.close();
       });
-      for (const expectation of EXPECTATIONS) {
-        const reason = expectation.cannot?.[mode] ?? provider.cannot?.[mode]?.[expectation.name];
-        if (reason !== undefined) {
-          outcomes.set(cell(expectation, mode), `no: ${reason}`);
-          continue;
-        }
-        test(expectation.name, async () => {
-          outcomes.set(cell(expectation, mode), 'FAILED');
-          await expectation.run(await Tenant.make(harness));
-          outcomes.set(cell(expectation, mode), 'kept');
-        });
+      for (const { name, cannot, run } of EXPECTATIONS) {
+        const reason = cannot?.[mode] ?? provider.cannot?.[mode]?.[name];
+        if (reason !== undefined) table.cannot(`${provider.name} ${mode}`, name, reason);
+        else table.expects(`${provider.name} ${mode}`, name, async () => await run(await Tenant.make(harness)));
       }
     });
   }
@@ -285,12 +287,4 @@ export function describeStorageProvider(provider: ProviderUnderTest): void {
       expect(isIsolated(mode)).toBe(mode !== 'shared-master-key');
     }
   });
-}
-
-function table(name: string, outcome: (expectation: Expectation, mode: StorageMode) => string): string {
-  const lines = EXPECTATIONS.flatMap((expectation) => [
-    `  ${expectation.name}`,
-    ...STORAGE_MODES.map((mode) => `    ${`${name} ${mode}`.padEnd(36)} ${outcome(expectation, mode)}`),
-  ]);
-  return `\nstorage providers\n${lines.join('\n')}\n`;
 }

@@ -1,8 +1,8 @@
-import { describe, jest, test } from '@jest/globals';
+import { jest } from '@jest/globals';
 import { connect, credsAuthenticator } from '@nats-io/transport-node';
-import { createNatsProvider } from '../../activities/queue/nats/provider';
-import { natsIsHere, session, startNatsServer } from './queue-harness';
-import { describeQueueProviderContract, type QueueProviderHarness } from './queueprovider.contract';
+import { createNatsProvider } from '../../../activities/queue/nats/provider';
+import { canHaveNats, session, startNatsServer } from '../../contract/queue-harness';
+import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
 
 jest.setTimeout(60_000);
 
@@ -26,6 +26,6 @@ async function startNats(): Promise<QueueProviderHarness> {
   };
 }
 
-if (natsIsHere())
+if (canHaveNats())
   describeQueueProviderContract('nats', { cut: 'server', storage: 'server', connections: 'server', readOnly: 'server' }, startNats);
-else describe('nats keeps the queue provider contract', () => test.skip('skipped: no server', () => {}));
+else skipQueueProviderContract('nats', 'no server');

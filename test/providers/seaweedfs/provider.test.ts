@@ -1,0 +1,23 @@
+import { jest } from '@jest/globals';
+import { STORAGE_MODES } from '../../../shared/storageprovider';
+import { startStorageHarness } from '../../contract/storage-harness';
+import { describeStorageProvider, skipStorageProvider } from '../../contract/storageprovider.contract';
+import { canHaveSeaweedfs, type SeaweedfsServer, startSeaweedfs } from '../../harness/seaweedfs';
+
+jest.setTimeout(60_000);
+
+if (canHaveSeaweedfs()) {
+  let starting: Promise<SeaweedfsServer> | undefined;
+  const server = () => {
+    starting ??= startSeaweedfs();
+    return starting;
+  };
+  describeStorageProvider({
+    name: 'seaweedfs',
+    modes: STORAGE_MODES,
+    open: async (mode) => startStorageHarness(await server(), mode),
+    close: async () => await (await server()).stop(),
+  });
+} else {
+  skipStorageProvider('seaweedfs', 'no server');
+}
