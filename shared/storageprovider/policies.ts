@@ -1,7 +1,7 @@
 // Policy documents as data, and the two facts that are read back out of them.
 import type { AccessState, StoragePlace } from './types';
 
-interface Statement {
+export interface Statement {
   Sid: string;
   Effect: 'Allow' | 'Deny';
   Action: string[];
@@ -16,9 +16,19 @@ export interface PolicyDocument {
 }
 
 // Configuration of the bucket (policy, ACL, CORS, versioning, lifecycle, website) is in none of these: it is the platform's.
-const READ = ['s3:GetObject', 's3:GetObjectTagging', 's3:ListParts'];
+const READ = ['s3:GetObject', 's3:GetObjectTagging'];
 const REMOVE = ['s3:DeleteObject', 's3:DeleteObjectTagging', 's3:AbortMultipartUpload'];
 const WRITE = ['s3:PutObject', 's3:PutObjectTagging'];
+
+/** What a store calls the rights that names differ for. */
+export interface PolicyWords {
+  listUploads: string;
+  listParts: string;
+}
+
+/** As AWS has them, and most stores after it. */
+export const AWS_WORDS: PolicyWords = { listUploads: 's3:ListBucketMultipartUploads', listParts: 's3:ListMultipartUploadParts' };
+export const SEAWEEDFS_WORDS: PolicyWords = { listUploads: 's3:ListMultipartUploads', listParts: 's3:ListParts' };
 
 const arn = (path: string) => `arn:aws:s3:::${path}`;
 
@@ -30,33 +40,37 @@ function markOf({ cut, readOnly }: AccessState): string {
 }
 
 /** What a tenant may do with its own objects. Removing stays allowed when writing is not: that is how it gets below its limit. */
-function objectStatements({ bucket, prefix }: StoragePlace, readOnly: boolean): Statement[] {
+export function objectStatements({ bucket, prefix }: StoragePlace, readOnly: boolean, words: PolicyWords): Statement[] {
   const onlyPrefix = prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': [prefix, `${prefix}*`] } } };
-  const bucketActions = prefix === '' ? ['s3:ListBucket', 's3:ListMultipartUploads', 's3:GetBucketLocation'] : ['s3:ListBucket'];
+  const bucketActions = prefix === '' ? ['s3:ListBucket', words.listUploads, 's3:GetBucketLocation'] : ['s3:ListBucket'];
   return [
     { Sid: 'bucket', Effect: 'Allow', Action: bucketActions, Resource: [arn(bucket)], ...onlyPrefix },
-    { Sid: 'objects', Effect: 'Allow', Action: [...READ, ...REMOVE, ...(readOnly ? [] : WRITE)], Resource: [arn(`${bucket}/${prefix}*`)] },
+    { Sid: 'objects', Effect: 'Allow', Action: [...READ, words.listParts, ...REMOVE, ...(readOnly ? [] : WRITE)], Resource: [arn(`${bucket}/${prefix}*`)] },
   ];
+}
+
+/** Allows nothing that exists: its name tells the two facts. */
+export function markStatement(access: AccessState): Statement {
+  return { Sid: markOf(access), Effect: 'Allow', Action: ['s3:GetObject'], Resource: [arn('leasehold-nothing/-')] };
 }
 
 /** A user's own policy. A store whose users' policies know no Deny is served too: what is cut is simply not allowed. */
 export function userPolicy(place: StoragePlace, access: AccessState): PolicyDocument {
-  const mark: Statement = { Sid: markOf(access), Effect: 'Allow', Action: ['s3:GetObject'], Resource: [arn('leasehold-nothing/-')] };
   // Its own key only asks for the session token and is removed then; the token itself cannot ask for another.
   const federate: Statement = { Sid: 'federate', Effect: 'Allow', Action: ['sts:GetFederationToken'], Resource: ['*'] };
   return {
     Version: '2012-10-17',
     Statement: [
-      mark,
-      ...(access.cut ? [] : objectStatements(place, access.readOnly)),
+      markStatement(access),
+      ...(access.cut ? [] : objectStatements(place, access.readOnly, SEAWEEDFS_WORDS)),
       ...(place.mode === 'prefix-scoped-temporary' ? [federate] : []),
     ],
   };
 }
 
 /** The most that a session can ever do; what it may at a moment is what its user may as well. */
-export function sessionPolicy(place: StoragePlace): PolicyDocument {
-  return { Version: '2012-10-17', Statement: objectStatements(place, false) };
+export function sessionPolicy(place: StoragePlace, words: PolicyWords = SEAWEEDFS_WORDS): PolicyDocument {
+  return { Version: '2012-10-17', Statement: objectStatements(place, false, words) };
 }
 
 /** Null when it is none of ours. */

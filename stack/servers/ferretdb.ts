@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync
 import { dirname, join } from 'node:path';
 import { processEnvironment } from '../../shared/config';
 import { oneLine, StackError } from '../errors';
+import { assertGo } from '../fetch/go';
 import { onPath, run } from '../fetch/run';
 import { packageRoot } from '../paths';
 import { PATCH, patchFerretdb } from './ferretdb-patch';
@@ -61,7 +62,7 @@ async function buildFerretdb({ cacheDir, signal, onBuild }: FindOptions): Promis
   const path = builtFerretdb(cacheDir);
   const folder = dirname(path);
   if (existsSync(path) && (await versionOf(path)) === BUILT) return { path, version: BUILT };
-  await assertGo(signal);
+  await assertGo('FerretDB', OLDEST_GO, REMEDY, signal);
   onBuild?.(VERSION);
   const started = Date.now();
   mkdirSync(folder, { recursive: true });
@@ -92,15 +93,6 @@ async function build(work: string, signal?: AbortSignal): Promise<string> {
   writeFileSync(join(work, 'vendor', MODULE, 'build', 'version', 'version.txt'), `v${VERSION}\n`);
   await go('build', '-mod=vendor', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', 'ferretdb', `${MODULE}/cmd/ferretdb`);
   return join(work, 'ferretdb');
-}
-
-async function assertGo(signal?: AbortSignal): Promise<void> {
-  const output = await run('go', ['env', 'GOVERSION'], { signal, env: processEnvironment() }).catch(() => null);
-  if (output === null)
-    throw new StackError(`FerretDB is built with Go, which is not here: install Go ${OLDEST_GO.join('.')} or newer, or ${REMEDY}`);
-  const [major = 0, minor = 0] = (/^go(\d+)\.(\d+)/.exec(output) ?? []).slice(1).map(Number);
-  if (major > OLDEST_GO[0] || (major === OLDEST_GO[0] && minor >= OLDEST_GO[1])) return;
-  throw new StackError(`FerretDB is built with Go ${OLDEST_GO.join('.')} or newer, and here is ${output.trim()}: upgrade it, or ${REMEDY}`);
 }
 
 function isFit(version: string): boolean {

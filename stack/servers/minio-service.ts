@@ -1,0 +1,40 @@
+// MinIO as one of the servers that are started when LEASEHOLD_KINDS names them.
+import { oneLine } from '../errors';
+import type { KindServer, StartParts } from '../kind-server';
+import { readState } from '../state';
+import { MINIO, minioAdminUrl, minioDefinition } from './minio';
+import { findMinio } from './minio-binary';
+
+export const MINIO_SERVER = {
+  name: MINIO,
+  kinds: [],
+  without: 'nothing is placed on the backend minio',
+  ports: [{ name: MINIO, inUrls: true }],
+  embedded: ({ external }) => external.minioAdminUrl === undefined,
+  start: startMinio,
+} as const satisfies KindServer;
+
+/** A first build takes minutes: nobody waits for it, the next start has it. */
+async function startMinio({ context, supervisor, say }: StartParts): Promise<void> {
+  const { settings, ports, signal, kindEnvironment } = context;
+  const { home, cacheDir, minioBinary } = settings;
+  let onBuild: (version: string) => void = () => {};
+  const building = new Promise<'building'>((resolve) => {
+    onBuild = (version) => {
+      say(`building MinIO ${version} once, in the background: it is used from the next start on`);
+      resolve('building');
+    };
+  });
+  const found = findMinio({ cacheDir, binary: minioBinary, signal, onBuild });
+  const first = await Promise.race([found, building]);
+  if (first === 'building') {
+    found.then(
+      ({ path, builtSeconds = 0 }) => say(`built MinIO in ${builtSeconds.toFixed(0)} s (${path}): start again to use it`),
+      (error: unknown) => signal.aborted || say(`minio is not there: ${oneLine(error)}`),
+    );
+    return;
+  }
+  const server = { home, port: ports[MINIO] ?? 0 };
+  await supervisor.start(minioDefinition({ ...server, binary: first.path, leftover: readState(home).processes[MINIO] }));
+  kindEnvironment.LEASEHOLD_MINIO_ADMIN_URL = minioAdminUrl(server);
+}
