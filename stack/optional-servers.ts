@@ -2,5 +2,6 @@
 import type { OptionalServer } from '../shared/resourcetype';
 import type { KindServer } from './kind-server';
 import { KAFKA_SERVICE } from './servers/kafka-service';
+import { MINIO_SERVICE } from './servers/minio-service';
 
-export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [KAFKA_SERVICE];
+export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [KAFKA_SERVICE, MINIO_SERVICE];

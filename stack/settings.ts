@@ -37,6 +37,7 @@ export interface Settings {
   kafkaHome?: string;
   ferretdbBinary?: string;
   weedBinary?: string;
+  minioBinary?: string;
   external: {
     database?: { appUrl: string; ownerUrl: string };
     tenantsAdminUrl?: string;
@@ -49,6 +50,7 @@ export interface Settings {
     natsAdminUrl?: string;
     kafkaAdminUrl?: string;
     storageAdminUrl?: string;
+    minioAdminUrl?: string;
     mongodbAdminUrl?: string;
     /** Of the webhook inbox's own role and database, on a tenants' server. */
     inboxUrl?: string;
@@ -90,6 +92,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
     kafkaHome: data.LEASEHOLD_KAFKA_HOME,
     ferretdbBinary: data.LEASEHOLD_FERRETDB_BIN,
     weedBinary: data.LEASEHOLD_WEED_BIN,
+    minioBinary: data.LEASEHOLD_MINIO_BIN,
     external: {
       database: externalDatabase(data.LEASEHOLD_DATABASE_URL, data.LEASEHOLD_DATABASE_OWNER_URL),
       tenantsAdminUrl: data.LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL,
@@ -100,6 +103,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
       natsAdminUrl: data.LEASEHOLD_NATS_ADMIN_URL,
       kafkaAdminUrl: data.LEASEHOLD_KAFKA_ADMIN_URL,
       storageAdminUrl: data.LEASEHOLD_STORAGE_ADMIN_URL,
+      minioAdminUrl: data.LEASEHOLD_MINIO_ADMIN_URL,
       mongodbAdminUrl: data.LEASEHOLD_MONGODB_ADMIN_URL,
       inboxUrl: data.LEASEHOLD_INBOX_URL,
     },

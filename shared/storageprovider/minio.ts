@@ -36,6 +36,7 @@ export function createMinioProvider({ config }: ProviderParts): StorageCredentia
   return {
     name: 'minio',
     capabilities: { ...CAPABILITIES, sharedKey: false },
+    proof: 'server',
     check: async (options) => {
       await users.list('', options);
     },

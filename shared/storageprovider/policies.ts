@@ -45,7 +45,12 @@ export function objectStatements({ bucket, prefix }: StoragePlace, readOnly: boo
   const bucketActions = prefix === '' ? ['s3:ListBucket', words.listUploads, 's3:GetBucketLocation'] : ['s3:ListBucket'];
   return [
     { Sid: 'bucket', Effect: 'Allow', Action: bucketActions, Resource: [arn(bucket)], ...onlyPrefix },
-    { Sid: 'objects', Effect: 'Allow', Action: [...READ, words.listParts, ...REMOVE, ...(readOnly ? [] : WRITE)], Resource: [arn(`${bucket}/${prefix}*`)] },
+    {
+      Sid: 'objects',
+      Effect: 'Allow',
+      Action: [...READ, words.listParts, ...REMOVE, ...(readOnly ? [] : WRITE)],
+      Resource: [arn(`${bucket}/${prefix}*`)],
+    },
   ];
 }
 

@@ -1,6 +1,6 @@
 // What the configuration of each vendor's store may hold besides what every store has, and what is usual there: a line for each vendor.
 
-export const PROVIDER_NAMES = ['seaweedfs'] as const;
+export const PROVIDER_NAMES = ['seaweedfs', 'minio'] as const;
 export type ProviderName = (typeof PROVIDER_NAMES)[number];
 
 type OptionKind = 'text' | 'url' | 'flag';
@@ -24,6 +24,7 @@ const plain = { options: {}, region: () => DEFAULT_REGION, sessionHours: LONGEST
 
 export const VENDOR_RULES: Readonly<Record<ProviderName, VendorRules>> = {
   seaweedfs: { ...plain, sharedPrincipal: 'arn:aws:iam::000000000000:user/shared' },
+  minio: plain,
 };
 
 export function isProviderName(name: string): name is ProviderName {

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { OptionalServer } from '../../shared/resourcetype';
 import { oneLine, StackError } from '../errors';
 import { findFerretdb } from '../servers/ferretdb';
+import { findMinio } from '../servers/minio-binary';
 import { findNats } from '../servers/nats-binary';
 import { findRedis } from '../servers/redis-binary';
 import { findSeaweedfs } from '../servers/seaweedfs-binary';
@@ -19,7 +20,9 @@ const PROGRAMS: Readonly<Record<string, Find>> = {
 };
 
 /** Fetched only when they are named. */
-const OPTIONAL_PROGRAMS: Readonly<Partial<Record<OptionalServer, Find>>> = {};
+const OPTIONAL_PROGRAMS: Readonly<Partial<Record<OptionalServer, Find>>> = {
+  minio: ({ cacheDir, minioBinary }) => findMinio({ cacheDir, binary: minioBinary }),
+};
 
 /**
  * Brings programs that `start` would fetch or build into the cache, side by side, and says a line for each.

@@ -5,7 +5,7 @@ import { readState } from '../state';
 import { MINIO, minioAdminUrl, minioDefinition } from './minio';
 import { findMinio } from './minio-binary';
 
-export const MINIO_SERVER = {
+export const MINIO_SERVICE = {
   name: MINIO,
   kinds: [],
   without: 'nothing is placed on the backend minio',

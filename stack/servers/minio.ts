@@ -61,8 +61,7 @@ const dataFolder = (folder: string) => join(folder, 'data');
 function minioKeys(home: string): MinioKeys {
   const folder = folderOf(home);
   const read = (file: string) => readFileSync(file, 'utf8').trim();
-  if (existsSync(rootPasswordFile(folder)))
-    return { accessKey: read(rootUserFile(folder)), secretKey: read(rootPasswordFile(folder)) };
+  if (existsSync(rootPasswordFile(folder))) return { accessKey: read(rootUserFile(folder)), secretKey: read(rootPasswordFile(folder)) };
   const keys = { accessKey: randomBytes(10).toString('hex').toUpperCase(), secretKey: randomBytes(30).toString('hex') };
   writePrivateFile(rootUserFile(folder), keys.accessKey);
   writePrivateFile(rootPasswordFile(folder), keys.secretKey);

@@ -117,6 +117,13 @@ export const SERVERS = variables({
     readBy: ['stack', 'api', 'worker'],
     secret: true,
   },
+  LEASEHOLD_MINIO_ADMIN_URL: {
+    doc: 'a MinIO server: `http(s)://<access key>:<secret>@host:port` of its root or of a user with the policy consoleAdmin, see [kinds/storage.md](kinds/storage.md)',
+    schema: urlOf('http', 'https'),
+    defaultDoc: 'embedded when LEASEHOLD_KINDS names `minio`',
+    readBy: ['stack', 'api', 'worker'],
+    secret: true,
+  },
   LEASEHOLD_STORAGE_SHARED_KEY: {
     doc: '`<access key>:<secret>` of mode shared-master-key, for a backend whose option `shared_key_env` names it',
     schema: text,
@@ -171,6 +178,12 @@ export const KINDS = variables({
     readBy: ['stack'],
   },
   LEASEHOLD_WEED_BIN: { doc: '`weed` of SeaweedFS, 4.48 or newer', schema: text, defaultDoc: 'PATH, else a wheel', readBy: ['stack'] },
+  LEASEHOLD_MINIO_BIN: {
+    doc: '`minio` of May 2025 or newer, for `LEASEHOLD_KINDS=minio`',
+    schema: text,
+    defaultDoc: 'PATH, else built once with Go',
+    readBy: ['stack'],
+  },
   LEASEHOLD_HOST_NAME: {
     doc: 'which host of `backends.yaml` this is',
     schema: text.regex(/^[a-z][a-z0-9-]{0,62}$/, { error: 'must be the name of a host in backends.yaml' }),

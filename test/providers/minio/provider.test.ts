@@ -1,0 +1,23 @@
+// What every provider of storage credentials must do, over a real MinIO.
+import { describe, jest, test } from '@jest/globals';
+import { startStorageHarness } from '../../contract/storage-harness';
+import { describeStorageProvider } from '../../contract/storageprovider.contract';
+import { hasMinio, type MinioServer, startMinio } from '../../harness/minio';
+
+jest.setTimeout(60_000);
+
+if (hasMinio()) {
+  let starting: Promise<MinioServer> | undefined;
+  const server = () => {
+    starting ??= startMinio();
+    return starting;
+  };
+  describeStorageProvider({
+    name: 'minio',
+    modes: ['dedicated-bucket', 'prefix-scoped', 'prefix-scoped-temporary', 'broker'],
+    open: async (mode) => startStorageHarness(await server(), mode),
+    close: async () => await (await server()).stop(),
+  });
+} else {
+  describe('minio as a provider', () => test.skip('skipped: no server', () => {}));
+}
