@@ -12,7 +12,7 @@ const MODULE = 'github.com/minio/minio';
 const VERSION = '2026-02-12T20-18-48Z';
 /** The first whose admin API ends single users' sessions. */
 const OLDEST = '2025-05-24';
-const OLDEST_GO = [1, 24] as const;
+const OLDEST_GO = [1, 25] as const;
 const REMEDY = 'give LEASEHOLD_MINIO_BIN, or LEASEHOLD_MINIO_ADMIN_URL of a server';
 
 interface MinioBinary {
