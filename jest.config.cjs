@@ -20,6 +20,7 @@ module.exports = {
     {
       ...common,
       displayName: 'unit',
+      setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
       testMatch: ['<rootDir>/{api,workflows,activities,shared,stack}/**/*.test.ts'],
       testPathIgnorePatterns: ['\\.integration\\.test\\.ts$'],
     },
