@@ -23,6 +23,7 @@ module.exports = {
       setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
       testMatch: ['<rootDir>/{api,workflows,activities,shared,stack}/**/*.test.ts'],
       testPathIgnorePatterns: ['\\.integration\\.test\\.ts$'],
+      setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
     },
     {
       ...common,

@@ -118,7 +118,7 @@ describe('URLs', () => {
         expect({ path, method, name, error: answer.body.error }).toEqual({ path, method, name, error: 'credentials_in_query' });
       }
     }
-  }, 60_000);
+  });
 });
 
 describe('what Temporal is told', () => {

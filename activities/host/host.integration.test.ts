@@ -4,12 +4,10 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startTestHost, type TestHost } from '../../test/harness/process-host';
 import { openProcessHost } from './index';
 import type { HostProcessSpec, ProcessHost } from './types';
-
-jest.setTimeout(60_000);
 
 const NAME = 'lhaaaaaaaa_bbbbbbbbbbbbbbbbbbbbbbbb';
 const asRoot = process.getuid?.() === 0;

@@ -14,7 +14,7 @@ describe('ensureSchedules', () => {
     await ensureNamespace({ address: temporalAddress(), namespace: NAMESPACE });
     connection = await Connection.connect({ address: temporalAddress() });
     client = new Client({ connection, namespace: NAMESPACE });
-  }, 30_000);
+  });
   afterAll(async () => {
     for (const scheduleId of ['sweep', 'usage']) await client.schedule.getHandle(scheduleId).delete();
     await connection.close();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CancelledFailure } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { type PostgresHarness, startPostgresHarness } from '../../test/contract/postgres-harness';
@@ -6,8 +6,6 @@ import { tenantsAdminUrl } from '../../test/harness/servers';
 import type { ProvisionRequest } from '../backend';
 import { createKindActivities } from '../kind-activities';
 import { createPostgresBackend } from './index';
-
-jest.setTimeout(60_000);
 
 let harness: PostgresHarness;
 const made: ProvisionRequest[] = [];

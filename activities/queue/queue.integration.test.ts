@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { randomBase32 } from '../../shared/crypto';
 import {
@@ -26,8 +26,6 @@ import {
 import type { QueueWorkerArgument } from '../../test/contract/queue-worker';
 import { Fenced } from '../errors';
 import { createNatsProvider } from './nats/provider';
-
-jest.setTimeout(120_000);
 
 const KILLS = Number(process.env.LEASEHOLD_TEST_KILLS ?? 5);
 const MB = 1024 * 1024;

@@ -1,6 +1,6 @@
 // Servers of tenants' own through restarts of the server and of the host worker; limits and counts; servers that must not be shared.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { presentRedis } from '../../api/projection/connections/redis';
 import { type RedisHarness, redisServerPath, startRedisHarness } from '../../test/contract/redis-harness';
@@ -8,8 +8,6 @@ import { startSharedRedis } from '../../test/contract/shared-redis';
 import type { ProvisionRequest } from '../backend';
 import { createRedisBackend } from './index';
 import { createSharedServers } from './shared';
-
-jest.setTimeout(60_000);
 
 const serverPath = redisServerPath();
 /** What other kinds are presented with. */

@@ -1,13 +1,11 @@
 // Requests under one key on a real Postgres: at once, after a death, after a refusal, and from two callers.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Keyring } from '../../shared/crypto';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
 import { ApiError } from '../errors';
 import type { Reply } from '../http/route';
 import { once } from './layer';
 import { type IdempotentRequest, PgIdempotentRequests } from './requests';
-
-jest.setTimeout(60_000);
 
 const keyring = Keyring.parse(`k1:${Buffer.alloc(32, 7).toString('base64')}`);
 let database: TestDatabase;

@@ -1,10 +1,8 @@
 // People, keys, invitations and the record through the real api on the real Postgres; every answer is compared with its schema.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ApiWorld, OPERATOR, openApiWorld, type Team } from '../../test/harness/api-world';
 import { eventually } from '../../test/harness/rows';
 import { expectDeclared } from '../testing/fakes';
-
-jest.setTimeout(60_000);
 
 /** What these answers hold, as far as the tests look at it. */
 interface Held {

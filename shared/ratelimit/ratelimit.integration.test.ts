@@ -1,11 +1,9 @@
 // Limits on a real Redis that dies and comes back, on Postgres alone, and with neither.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
 import { startTestRedis, type TestRedis } from '../../test/harness/redis';
 import { createPool } from '../db';
 import { type RateFigure, RateStoreAway, StoredRateCounter } from './index';
-
-jest.setTimeout(120_000);
 
 /** A window that no test outlives. */
 const FIGURE: RateFigure = { limit: 50, windowSeconds: 600 };

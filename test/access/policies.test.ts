@@ -7,7 +7,7 @@ import { eventually } from '../harness/rows';
 let world: ApiWorld;
 beforeAll(async () => {
   world = await openApiWorld();
-}, 60_000);
+});
 afterAll(() => world.close());
 
 const PATH = '/api/v1/admin/policies';

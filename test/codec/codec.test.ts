@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
 import { TemporalLifecycle } from '../../api/lifecycle/temporal';
@@ -22,8 +22,6 @@ import { createTestDatabase, type TestDatabase } from '../harness/database';
 import { createLifecycle, HOUR_MS, testSpec } from '../harness/lifecycle';
 import { createRecordingBackend, type RecordingBackend } from '../harness/recording-backend';
 import { eventually } from '../harness/rows';
-
-jest.setTimeout(120_000);
 
 const K1 = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
 const K2 = `k2:${Buffer.alloc(32, 2).toString('base64')}`;

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ProvisionRequest } from '../../activities/backend';
 import { sizedTemplate } from '../../activities/templates';
 import { tenantsAdminUrl } from '../harness/servers';
 import { describeBackendContract } from './backend.contract';
 import { mongodUrl, startMongodHarness } from './mongod-harness';
 import { ferretdbIsThere, type MongodbHarness, startMongodbHarness } from './mongodb-harness';
-
-jest.setTimeout(60_000);
 
 // Without a Postgres all is in SQLite. Another page cap is a restart, so the contract's limits name none.
 const SQLITE = { limits: {}, firstUid: 710_000 };

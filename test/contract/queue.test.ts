@@ -1,8 +1,6 @@
-import { describe, jest, test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 import { describeBackendContract } from './backend.contract';
 import { natsIsHere, startQueueHarness } from './queue-harness';
-
-jest.setTimeout(60_000);
 
 // An account without a stream holds no byte.
 if (natsIsHere()) describeBackendContract('queue (nats)', startQueueHarness, { emptyHasBytes: false, killedMakers: true });

@@ -1,10 +1,8 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { ProvisionRequest } from '../../activities/backend';
 import { sizedTemplate } from '../../activities/templates';
 import { describeBackendContract } from './backend.contract';
 import { redisServerPath, startRedisHarness } from './redis-harness';
-
-jest.setTimeout(60_000);
 
 // Neither caps connections: no plan limits them.
 const MODES = {

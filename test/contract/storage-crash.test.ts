@@ -1,11 +1,9 @@
 // What was acknowledged is there after the store was killed: objects, keys, sessions, and what was taken away from them.
 
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { canHaveSeaweedfs, startSeaweedfs } from '../harness/seaweedfs';
 import { type StorageHarness, startStorageHarness } from './storage-harness';
-
-jest.setTimeout(120_000);
 
 const MODES = ['dedicated-bucket', 'prefix-scoped', 'prefix-scoped-temporary', 'shared-master-key'] as const;
 

@@ -8,12 +8,10 @@ import {
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ProvisionRequest } from '../../activities/backend';
 import { canHaveSeaweedfs, type SeaweedfsServer, startSeaweedfs } from '../harness/seaweedfs';
 import { type StorageHarness, startStorageHarness } from './storage-harness';
-
-jest.setTimeout(120_000);
 
 const MODES = ['dedicated-bucket', 'prefix-scoped'] as const;
 /** More than one page of anything. */

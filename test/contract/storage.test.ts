@@ -1,10 +1,8 @@
 // The contract of every kind, over object storage: a bucket of one's own, and a prefix of a shared one.
-import { afterAll, beforeAll, describe, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { canHaveSeaweedfs, type SeaweedfsServer, startSeaweedfs } from '../harness/seaweedfs';
 import { describeBackendContract } from './backend.contract';
 import { startStorageHarness } from './storage-harness';
-
-jest.setTimeout(60_000);
 
 const MODES = ['dedicated-bucket', 'prefix-scoped', 'prefix-scoped-temporary'] as const;
 

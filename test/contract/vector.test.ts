@@ -1,11 +1,9 @@
 // Vector keeps what Postgres keeps, and has pgvector in it.
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ProvisionRequest } from '../../activities/backend';
 import { createVectorBackend, type VectorBackend, vectorWarmTemplate } from '../../activities/vector';
 import { describeBackendContract } from './backend.contract';
 import { type PostgresHarness, startDatabaseHarness } from './postgres-harness';
-
-jest.setTimeout(60_000);
 
 const start = () => startDatabaseHarness('vector', createVectorBackend);
 

@@ -2,13 +2,11 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Express } from 'express';
 import request from 'supertest';
 import { expectDeclared } from '../../api/testing/fakes';
 import { listen, openWorld, portOf, requestsPath, type Tenant, type World } from '../attacks/webhook/world';
-
-jest.setTimeout(60_000);
 
 let world: World;
 let app: Express;

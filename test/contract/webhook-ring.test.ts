@@ -1,12 +1,10 @@
 // The ring in Redis, and what becomes of it when Redis dies.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { ProvisionRequest } from '../../activities/backend';
 import { canHaveRedis, startTestRedis, type TestRedis } from '../harness/redis';
 import { startWebhookHarness, type WebhookHarness } from './webhook-harness';
-
-jest.setTimeout(60_000);
 
 /** Until it does not throw any more. */
 async function again<T>(work: () => Promise<T>, { forMs = 10_000 } = {}): Promise<T> {

@@ -1,10 +1,8 @@
 // Webhook inboxes, with the ring in Postgres and with it in Redis.
-import { jest, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import { canHaveRedis, startTestRedis } from '../harness/redis';
 import { describeBackendContract } from './backend.contract';
 import { startWebhookHarness } from './webhook-harness';
-
-jest.setTimeout(60_000);
 
 // A sender has no connection that could be counted: requests at once and by the minute are limited instead.
 const FEATURES = { connectionLimit: false };

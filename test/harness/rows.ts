@@ -27,13 +27,16 @@ export async function eventsOf(database: Pick<TestDatabase, 'pool'>, resourceId:
   return rows;
 }
 
+/** Asked often at first, then seldom: many wait at once, and what they read costs others their turn. */
+const LONGEST_PAUSE_MS = 100;
+
 /** Waits until `read` gives what `isDone` accepts; fails with the last value after `timeoutMs`. */
-export async function eventually<T>(read: () => Promise<T>, isDone: (value: T) => boolean, timeoutMs = 15_000): Promise<T> {
+export async function eventually<T>(read: () => Promise<T>, isDone: (value: T) => boolean, timeoutMs = 60_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
-  for (;;) {
+  for (let pauseMs = 5; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.5)) {
     const value = await read();
     if (isDone(value)) return value;
     if (Date.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

@@ -33,17 +33,17 @@ export function makeTemporaryHome(): string {
 }
 
 /** The repository's plans with an anonymous plan whose warnings come in seconds. */
-export function writeSecondsPlans(file: string): void {
+export function writeSecondsPlans(file: string, rungs: readonly string[] = ['30s', '20s', '10s']): void {
   const plans = parseDocument(readFileSync(join(ROOT, 'plans.yaml'), 'utf8'));
   plans.setIn(['minimum_ttl'], '10s');
-  plans.setIn(['plans', 'anonymous', 'rungs'], ['30s', '20s', '10s']);
+  plans.setIn(['plans', 'anonymous', 'rungs'], rungs);
   plans.setIn(['plans', 'anonymous', 'grace'], '0s');
   writeFileSync(file, plans.toString());
 }
 
 export function run(command: string, args: string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; timeoutMs?: number } = {}) {
   return new Promise<CommandResult>((resolve, reject) => {
-    const { env = process.env, cwd = ROOT, timeoutMs = 60_000 } = options;
+    const { env = process.env, cwd = ROOT, timeoutMs = 120_000 } = options;
     const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
     const output = collect(child);
     child.once('error', reject);
@@ -66,7 +66,7 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
 export async function until<T>(
   what: string,
   look: () => Promise<T | false | null | undefined>,
-  { timeoutMs = 10_000, everyMs = 50 }: { timeoutMs?: number; everyMs?: number } = {},
+  { timeoutMs = 60_000, everyMs = 50 }: { timeoutMs?: number; everyMs?: number } = {},
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
@@ -111,7 +111,7 @@ export class Stack {
   /** @param settings more of the environment, such as LEASEHOLD_KINDS */
   constructor(
     readonly settings: Record<string, string> = {},
-    private readonly options: { secondHost?: string } = {},
+    private readonly options: { secondHost?: string; rungs?: readonly string[] } = {},
   ) {}
 
   get baseUrl(): string {
@@ -173,7 +173,7 @@ export class Stack {
   async start(): Promise<void> {
     if (this.port === 0) {
       this.port = await findFreePort();
-      writeSecondsPlans(join(this.home, 'test-plans.yaml'));
+      writeSecondsPlans(join(this.home, 'test-plans.yaml'), this.options.rungs);
       writeFileSync(this.backendsFile, backendsWithOwnPorts({ secondHost: this.options.secondHost }));
     }
     const began = Date.now();
@@ -183,7 +183,7 @@ export class Stack {
     this.#output = collect(child);
     const output = this.#output;
     await Promise.race([
-      until('the stack is ready', async () => READY.test(output.stdout), { timeoutMs: 100_000, everyMs: 10 }),
+      until('the stack is ready', async () => READY.test(output.stdout), { timeoutMs: 170_000, everyMs: 10 }),
       ended.then(() => {
         throw new Error(`the stack ended at start: ${output.stdout}${output.stderr}`);
       }),
@@ -210,7 +210,7 @@ export class Stack {
   /** Resolves once the supervisor has said so often that the process is ready again. */
   async isBack(name: string, times: number): Promise<void> {
     const said = () => this.output.split('\n').filter((line) => line.startsWith(`${name} is back`)).length;
-    await until(`${name} is back`, async () => said() >= times, { timeoutMs: 30_000 });
+    await until(`${name} is back`, async () => said() >= times);
   }
 
   /** kill -9 */

@@ -63,7 +63,7 @@ describe('one run handing over to the next', () => {
     expect(await lifecycle.client.workflow.getHandle(workflowId).result()).toEqual({ outcome: 'deleted' });
     const types = (await eventsOf(database, id)).map((event) => event.type);
     expect(types.slice(-2)).toEqual(['resource.deleting', 'resource.deleted']);
-  }, 90_000);
+  });
 
   it('carries a deletion that goes on and on', async () => {
     const { handle, answer } = await startResource(lifecycle.client, endlessSpec());
@@ -86,7 +86,7 @@ describe('one run handing over to the next', () => {
     const events = await eventsOf(database, id);
     expect(events.at(-1)?.data).toEqual({ reason: 'by owner' });
     expect(events.map((event) => event.revision)).toEqual(events.map((_, index) => index + 1));
-  }, 90_000);
+  });
 
   it('takes over a command whose effect is stuck, rather than refusing all others meanwhile', async () => {
     const { handle, answer } = await startResource(lifecycle.client, endlessSpec());
@@ -110,5 +110,5 @@ describe('one run handing over to the next', () => {
     );
     await untilTaken(() => handle.executeUpdate(resumeUpdate, { args: [{ ...tenant, commandId: 'resume' }], updateId: randomUUID() }));
     expect((await handle.describe()).runId).not.toBe(first);
-  }, 60_000);
+  });
 });

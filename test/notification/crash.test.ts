@@ -47,7 +47,7 @@ beforeAll(async () => {
   mailServer = await startMailServer();
   receiver = await startReceiver();
   worker = await startWorker();
-}, 120_000);
+});
 afterAll(async () => {
   await kill(worker);
   await receiver.close();
@@ -103,4 +103,4 @@ it('tells everything once or more, and what it repeats by the same id', async ()
     (undelivered) => undelivered.length === 0,
     60_000,
   );
-}, 180_000);
+});

@@ -1,5 +1,5 @@
 // The device flow against a real database: one key, once, for the person who completed it, and nothing stored that opens anything.
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { createApp } from '../../api/app';
 import { issueSession } from '../../api/identity/session';
@@ -8,8 +8,6 @@ import { keyring } from '../../api/testing/fakes';
 import { bookkeepingLifecycle } from '../harness/bookkeeping';
 import { testSpec } from '../harness/lifecycle';
 import { openSignInWorld, type SignInWorld } from './world';
-
-jest.setTimeout(60_000);
 
 let world: SignInWorld;
 let person: Member;

@@ -1,13 +1,11 @@
 // Machines with tokens of a real provider: bound to a team by its admin, and nothing more than that.
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { issueSession } from '../../api/identity/session';
 import type { Member } from '../../api/identity/store';
 import type { TeamRole } from '../../shared/authz';
 import { AUDIENCE, signWith } from './provider';
 import { openSignInWorld, type SignInWorld } from './world';
-
-jest.setTimeout(60_000);
 
 const PATH = '/api/v1/auth/service-accounts';
 let world: SignInWorld;

@@ -1,13 +1,11 @@
 // Signing in with real id tokens of a real provider: who is let in, as whom, and what is refused.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Express } from 'express';
 import { base64url, type JWTPayload, SignJWT } from 'jose';
 import request from 'supertest';
 import { AUDIENCE, signingKey, signWith } from './provider';
 import { ACCOUNTS, openSignInWorld, type SignInWorld } from './world';
-
-jest.setTimeout(60_000);
 
 let world: SignInWorld;
 beforeAll(async () => {

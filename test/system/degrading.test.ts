@@ -1,12 +1,10 @@
 // What one kind's trouble does to the others: nothing.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Body } from '../harness/http';
 import { psql, Stack, until } from '../harness/stack';
 
-jest.setTimeout(90_000);
-
 const stack = new Stack({ LEASEHOLD_KINDS: 'postgres,queue,webhook' });
-beforeAll(() => stack.start(), 120_000);
+beforeAll(() => stack.start());
 afterAll(() => stack.dispose());
 
 const own = (resource: Body, route: string) => stack.call(route, { headers: { 'x-resource-token': resource.token } });
@@ -37,17 +35,12 @@ describe('while one backend hangs', () => {
     } finally {
       stack.signal('nats', 'SIGCONT');
     }
-    for (const queue of waiting)
-      await until('the queue is made', async () => (await statusOf(queue)) === 'active', { timeoutMs: 60_000, everyMs: 250 });
+    for (const queue of waiting) await until('the queue is made', async () => (await statusOf(queue)) === 'active', { everyMs: 250 });
     for (const queue of [before, ...waiting]) expect((await own(queue, `DELETE /api/v1/resources/${queue.id}`)).status).toBe(200);
-    await until(
-      'all are gone',
-      async () => {
-        const rows = await stack.platform<{ status: string }>(`SELECT status FROM resources WHERE kind = 'queue' AND status <> 'deleted'`);
-        return rows.length === 0;
-      },
-      { timeoutMs: 60_000 },
-    );
+    await until('all are gone', async () => {
+      const rows = await stack.platform<{ status: string }>(`SELECT status FROM resources WHERE kind = 'queue' AND status <> 'deleted'`);
+      return rows.length === 0;
+    });
   });
 });
 

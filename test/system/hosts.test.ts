@@ -1,14 +1,12 @@
 // Two hosts on one machine: processes of tenants that outlive their host's worker, and hosts that are taken out of use.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import Redis from 'ioredis';
 import { stringify } from 'yaml';
 import type { Body } from '../harness/http';
 import { canHaveRedis } from '../harness/redis';
 import { processesOf, Stack, until } from '../harness/stack';
-
-jest.setTimeout(90_000);
 
 const HOSTS = ['a', 'b'];
 const backendsFile = {
@@ -32,7 +30,7 @@ beforeAll(async () => {
   writeFileSync(file, stringify(backendsFile));
   stack.settings.LEASEHOLD_BACKENDS = file;
   await stack.start();
-}, 120_000);
+});
 afterAll(async () => {
   for (const client of clients) client.disconnect();
   await stack.dispose();

@@ -20,7 +20,7 @@ const stack = new Stack(
   { LEASEHOLD_KINDS: KINDS.join(','), LEASEHOLD_POOL_REFILL: 'off', LEASEHOLD_REQUESTS_PER_MINUTE: '1000000' },
   { secondHost: 'second' },
 );
-beforeAll(() => stack.start(), 120_000);
+beforeAll(() => stack.start());
 afterAll(() => stack.dispose());
 
 const VALUE = 'written before';
@@ -98,7 +98,7 @@ describe('SIGTERM', () => {
     await stack.start();
     for (const kind of KINDS) {
       // A host worker says that it is ready before all that it starts again is.
-      const found = await until(`${kind} is back`, () => finds(kind).catch(() => null), { timeoutMs: 30_000, everyMs: 200 });
+      const found = await until(`${kind} is back`, () => finds(kind).catch(() => null), { everyMs: 200 });
       expect([kind, found]).toEqual([kind, VALUE]);
     }
   });

@@ -1,15 +1,14 @@
 // What holds when processes die: one resource a key, nothing leaked, tenants undisturbed, timers late by seconds at most.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Body } from '../harness/http';
 import { processesOf, psql, Stack, stretched, until } from '../harness/stack';
 import { findSecrets } from './secrets';
 
-jest.setTimeout(90_000);
-
-const stack = new Stack({ LEASEHOLD_KINDS: 'postgres' });
+// The rungs are so far apart that a stop and a start fit between them on a busy machine, too.
+const stack = new Stack({ LEASEHOLD_KINDS: 'postgres' }, { rungs: ['55s', '40s', '15s'] });
 const measured: string[] = [];
-beforeAll(() => stack.start(), 120_000);
+beforeAll(() => stack.start());
 afterAll(async () => {
   await stack.dispose();
   console.info(measured.join('\n'));
@@ -36,7 +35,7 @@ async function insist(name: string, key: string): Promise<Body> {
       if (answer !== null && answer.status >= 400 && answer.status < 500) throw new Error(`${key}: ${answer.text}`);
       return answer?.status === 201 ? answer.body : null;
     },
-    { timeoutMs: 60_000, everyMs: 250 },
+    { timeoutMs: 120_000, everyMs: 250 },
   );
 }
 
@@ -70,7 +69,7 @@ async function nothingUnaccounted(): Promise<void> {
       left = await unaccounted();
       return left.length === 0;
     },
-    { timeoutMs: 30_000, everyMs: 500 },
+    { everyMs: 500 },
   ).catch(() => undefined);
   expect(left).toEqual([]);
 }
@@ -108,7 +107,7 @@ describe('api and worker are killed while twenty clients ask', () => {
     await killing;
     measured.push(`twenty clients under four kills: ${((Date.now() - began) / 1000).toFixed(1)} s`);
 
-    await until('the api answers', async () => (await stack.call('GET /livez').catch(() => null))?.status === 200, { timeoutMs: 20_000 });
+    await until('the api answers', async () => (await stack.call('GET /livez').catch(() => null))?.status === 200);
     const rows = await stack.platform<{ id: string; status: string }>(`SELECT id, status FROM resources WHERE name LIKE 'chaos %'`);
     expect(new Set(made.map((body) => body.id)).size).toBe(clients.length);
     expect(
@@ -146,7 +145,7 @@ describe('api and worker are killed while twenty clients ask', () => {
         );
         return Number(row?.count) === 0;
       },
-      { timeoutMs: 60_000, everyMs: 250 },
+      { everyMs: 250 },
     );
     measured.push(`twenty deletes under a kill: ${((Date.now() - began) / 1000).toFixed(1)} s`);
     const left = await stack.objectsNamed(`lh${stack.secrets.installationId}_`);
@@ -159,7 +158,7 @@ describe('api, worker and temporal are away', () => {
   it('databases go on serving, and what fell due is done within 5 s of the return', async () => {
     const lasting = await create({ name: 'lasting' });
     await psql(lasting.connection_url, 'create table t (n int); insert into t values (7)');
-    const [ending, warned] = await Promise.all([create({ name: 'ending', ttl: '14s' }), create({ name: 'warned', ttl: '36s' })]);
+    const [ending, warned] = await Promise.all([create({ name: 'ending', ttl: '25s' }), create({ name: 'warned', ttl: '65s' })]);
     const endingName = await stack.objectNameOf(ending.id);
     const stopped = await stack.cli('stop', 'api', 'worker', 'temporal');
     expect(stopped).toMatchObject({ code: 0, stderr: '' });
@@ -169,7 +168,7 @@ describe('api, worker and temporal are away', () => {
     expect((await psql(lasting.connection_url, 'select n from t')).stdout).toBe('7');
     expect(await Promise.all([ending, warned].map((body) => answersOne(body.connection_url)))).toEqual([true, true]);
 
-    const secondRungAt = new Date(warned.expires_at).getTime() - 20_000;
+    const secondRungAt = new Date(warned.expires_at).getTime() - 40_000;
     await sleep(Math.max(new Date(ending.expires_at).getTime(), secondRungAt) + 500 - Date.now());
     expect(await Promise.all([lasting, ending].map((body) => answersOne(body.connection_url)))).toEqual([true, true]);
 
@@ -188,7 +187,7 @@ describe('api, worker and temporal are away', () => {
     expect(lateMs).toBeLessThan(stretched(5_000));
     // Only the most urgent of those that fell due meanwhile.
     const leftMs = new Date(warned.expires_at).getTime() - new Date(late.occurred_at).getTime();
-    expect(late.data.rung).toBe(leftMs <= 10_000 ? '10s' : '20s');
+    expect(late.data.rung).toBe(leftMs <= 15_000 ? '15s' : '40s');
     expect((await read(lasting)).status).toBe('active');
     expect((await psql(lasting.connection_url, 'select n from t')).stdout).toBe('7');
     await remove(warned);
@@ -233,14 +232,16 @@ describe('stop and start', () => {
     const asking = Array.from({ length: 10 }, (_, index) =>
       stack.call('POST /db/new', { body: { name: `late ${index}` } }).catch(() => null),
     );
-    await sleep(100);
+    await until('some have come in', async () => (await stack.platform(`SELECT 1 FROM resources WHERE name LIKE 'late %'`)).length > 0, {
+      everyMs: 5,
+    });
     const began = Date.now();
     process.kill(stack.supervisorPid, 'SIGTERM');
     const { code } = await stack.ended();
     const tookMs = Date.now() - began;
     measured.push(`SIGTERM under load: ${(tookMs / 1000).toFixed(1)} s`);
     expect(code).toBe(0);
-    expect(tookMs).toBeLessThan(15_000);
+    expect(tookMs).toBeLessThan(stretched(15_000));
     expect(processesOf(stack.home)).toEqual([]);
     // Who came in time got a database, who came late no connection.
     const answers = (await Promise.all(asking)).filter((answer) => answer !== null);

@@ -3,17 +3,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { findChromium, photograph } from '../harness/browser';
 import type { Answer, Body } from '../harness/http';
 import { processesOf, psql, run, Stack, stretched, until } from '../harness/stack';
 import { findSecrets } from './secrets';
 
-jest.setTimeout(60_000);
-
 const stack = new Stack();
 const measured: string[] = [];
-beforeAll(() => stack.start(), 120_000);
+beforeAll(() => stack.start());
 afterAll(async () => {
   await stack.dispose();
   console.info(measured.join('\n'));
@@ -322,13 +320,13 @@ describe('what it says of itself', () => {
       async () => {
         const answer = await stack.call('GET /readyz');
         const backends = answer.body.checks.find((check) => check.name === 'backends');
-        return backends?.detail?.pool_ready?.['postgres-tenants'] === size ? answer : null;
+        return backends?.detail?.pool_ready?.['postgres-tenants'] === size && answer.body.overall === 'ok' ? answer : null;
       },
-      { timeoutMs: 30_000, everyMs: 500 },
+      { everyMs: 500 },
     );
     expect(body.overall).toBe('ok');
-    const { text } = await stack.call('GET /metrics');
-    expect(text).toContain(`leasehold_pool_items{backend="postgres-tenants",state="ready"} ${size}\n`);
+    const ready = `leasehold_pool_items{backend="postgres-tenants",state="ready"} ${size}\n`;
+    await until('so does metrics', async () => (await stack.call('GET /metrics')).text.includes(ready));
     const began = Date.now();
     expect((await eventsOf(await create({ name: 'from the pool' }))).at(-1)?.data).toEqual({ from_pool: true });
     measured.push(`create from the pool, with its events read: ${Date.now() - began} ms`);
@@ -466,11 +464,11 @@ describe('a lease of 40 seconds, its worker killed once', () => {
     expect(resource.limits.expires_in).toBe('40s');
     const warnings = async () => (await eventsOf(resource)).filter((event) => event.type === 'resource.expiring');
 
-    await until('the first warning', async () => (await warnings()).length === 1, { timeoutMs: 15_000, everyMs: 200 });
+    await until('the first warning', async () => (await warnings()).length === 1, { everyMs: 200 });
     stack.killHard('worker');
-    await until('the second warning', async () => (await warnings()).length === 2, { timeoutMs: 20_000, everyMs: 200 });
+    await until('the second warning', async () => (await warnings()).length === 2, { everyMs: 200 });
     expect(await answersOne(resource.connection_url)).toBe(true);
-    await until('the third warning', async () => (await warnings()).length === 3, { timeoutMs: 15_000, everyMs: 200 });
+    await until('the third warning', async () => (await warnings()).length === 3, { everyMs: 200 });
     expect(await answersOne(resource.connection_url)).toBe(true);
 
     await sleep(endsAt - Date.now());
@@ -495,20 +493,23 @@ describe('a lease of 40 seconds, its worker killed once', () => {
 describe('what is written down', () => {
   const linesOf = (name: string): Record<string, unknown>[] =>
     readFileSync(join(stack.home, 'logs', `${name}.log`), 'utf8')
-      .trim()
       .split('\n')
+      // What is behind the last line break is a line that is still being written.
+      .slice(0, -1)
       .map((line) => JSON.parse(line));
 
   it('logs of api and worker are JSON and lead from a request to its resource', async () => {
     const requestId = `req-${crypto.randomUUID()}`;
     const resource = await create({ name: 'traced' }, { 'x-request-id': requestId });
-    await sleep(200);
-    const inApi = linesOf('api').filter((line) => line.request_id === requestId);
+    const linesOfRequest = (name: string) =>
+      until(`its lines in the log of the ${name}`, async () => {
+        const found = linesOf(name).filter((line) => line.request_id === requestId);
+        return found.length > 0 && found;
+      });
+    const inApi = await linesOfRequest('api');
     expect(inApi).toMatchObject([{ process: 'api', level: 'info', method: 'POST', route: '/db/new', status: 201 }]);
     expect(inApi).toMatchObject([{ resource_id: resource.id, workflow_id: `resource/${resource.id}` }]);
-    const inWorker = linesOf('worker').filter((line) => line.request_id === requestId);
-    expect(inWorker.length).toBeGreaterThan(0);
-    for (const line of inWorker)
+    for (const line of await linesOfRequest('worker'))
       expect(line).toMatchObject({ process: 'worker', resource_id: resource.id, workflow_id: `resource/${resource.id}` });
     expect((await own(resource, 'GET :id')).headers['x-request-id']).not.toBe(requestId);
   });
@@ -525,7 +526,7 @@ describe('what is written down', () => {
         const awaited = parts.filter(({ place, unreachable }) => place !== 'other logs' && unreachable === undefined);
         return awaited.every(({ found }) => found.length > 0) && parts;
       },
-      { timeoutMs: 30_000, everyMs: 500 },
+      { everyMs: 500 },
     );
     const foundAt = Object.fromEntries(traced.map(({ place, found }) => [place, found.join('\n')]));
     expect(foundAt['api log']).toContain('POST /db/new 201');

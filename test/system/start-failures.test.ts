@@ -2,11 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { findFreePort } from '../../stack/ports';
 import { makeTemporaryHome, processesOf, ROOT, run, writeSecondsPlans } from '../harness/stack';
-
-jest.setTimeout(60_000);
 
 let home: string;
 beforeEach(() => {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -12,7 +11,7 @@ import { kindTaskQueue, LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
 import { ensureNamespace } from '../../stack';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
 import { eventually } from '../../test/harness/rows';
-import { temporalAddress, tenantsAdminUrl } from '../../test/harness/servers';
+import { temporalAddress, tenantsAdminUrl, workflowBundlePath } from '../../test/harness/servers';
 import { fastForward } from '../../test/harness/time';
 import { poolWorkflowId, refillSignal } from './messages';
 
@@ -53,7 +52,7 @@ describe('the warm pool', () => {
       await Worker.create({
         ...common,
         taskQueue: LIFECYCLE_TASK_QUEUE,
-        workflowsPath: join(__dirname, 'index.ts'),
+        workflowBundle: { codePath: workflowBundlePath() },
         activities: { ...createPoolPlanner({ pool, installationId }) },
       }),
       await Worker.create({
@@ -69,7 +68,7 @@ describe('the warm pool', () => {
       await native.close();
       await connection.close();
     };
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await client.workflow.getHandle(workflowId()).terminate();
@@ -154,5 +153,5 @@ describe('the warm pool', () => {
     expect(after.status.name).toBe('RUNNING');
     expect(after.runId).not.toBe(before.runId);
     expect(await count('ready')).toBe(3);
-  }, 60_000);
+  });
 });

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getClient } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -13,7 +12,7 @@ import { Keyring } from '../../shared/crypto';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
 import { createLifecycle, type Lifecycle, startResource, TEST_KEYRING, testSpec } from '../../test/harness/lifecycle';
 import { eventsOf, eventually, rowOf } from '../../test/harness/rows';
-import { temporalAddress, tenantsAdminUrl } from '../../test/harness/servers';
+import { temporalAddress, tenantsAdminUrl, workflowBundlePath } from '../../test/harness/servers';
 import { resourceWorkflowId } from '../resource/messages';
 import type { SweepInput, SweepReport } from './messages';
 
@@ -47,7 +46,7 @@ describe('the sweep', () => {
       connection,
       namespace: lifecycle.namespace,
       taskQueue: TASK_QUEUE,
-      workflowsPath: join(__dirname, 'index.ts'),
+      workflowBundle: { codePath: workflowBundlePath() },
       activities: upkeep,
     });
     const run = worker.run();
@@ -57,7 +56,7 @@ describe('the sweep', () => {
       await connection.close();
       await workers.stop();
     };
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await stop();

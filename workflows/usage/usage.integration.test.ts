@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getClient } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -14,7 +13,7 @@ import type { ResourceRecord } from '../../shared/db';
 import { createTestDatabase, type TestDatabase } from '../../test/harness/database';
 import { createLifecycle, type Lifecycle, startResource, TEST_KEYRING, testSpec } from '../../test/harness/lifecycle';
 import { eventsOf, eventually, rowOf } from '../../test/harness/rows';
-import { temporalAddress, tenantsAdminUrl } from '../../test/harness/servers';
+import { temporalAddress, tenantsAdminUrl, workflowBundlePath } from '../../test/harness/servers';
 import type { MeasureUsageInput, UsageReport } from './messages';
 
 const TASK_QUEUE = 'usage-under-test';
@@ -46,7 +45,7 @@ describe('the meter', () => {
       connection,
       namespace,
       taskQueue: TASK_QUEUE,
-      workflowsPath: join(__dirname, 'index.ts'),
+      workflowBundle: { codePath: workflowBundlePath() },
       activities: upkeep,
     });
     const run = worker.run();
@@ -56,7 +55,7 @@ describe('the meter', () => {
       await connection.close();
       await workers.stop();
     };
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await stop();

@@ -1,12 +1,10 @@
 // Two tenants on one server: what one of them tries against the other, the server and its own limits. Every row must be refused.
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import type { ProvisionRequest } from '../../../activities/backend';
 import { type PostgresHarness, startPostgresHarness } from '../../contract/postgres-harness';
 import { tenantsAdminUrl } from '../../harness/servers';
 import { STATEMENTS } from './statements';
-
-jest.setTimeout(60_000);
 
 let harness: PostgresHarness;
 let attacker: ProvisionRequest;

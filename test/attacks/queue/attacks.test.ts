@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { natsIsHere } from '../../contract/queue-harness';
 import type { Attack } from '../attack';
 import { queueAttacks } from './attacks';
-
-jest.setTimeout(180_000);
 
 const ATTACK_MS = 20_000;
 
