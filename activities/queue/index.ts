@@ -11,6 +11,7 @@ import type { BackendRef, KindBackend, KindDependencies } from '../backend';
 import { Fenced, ProviderMisconfigured } from '../errors';
 import { installationPrefix } from '../names';
 import { lockedVerbs, mapped } from '../verbs';
+import { createKafkaProvider } from './kafka/provider';
 import { createNatsProvider } from './nats/provider';
 
 export interface QueueDependencies extends KindDependencies {
@@ -33,7 +34,10 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
   const prefix = installationPrefix(installationId);
   const providers = createQueueProviders({
     choiceOf: dependencies.choiceOf,
-    implementations: { 'nats/isolated': () => createNatsProvider({ adminUrlOf, logger }) },
+    implementations: {
+      'nats/isolated': () => createNatsProvider({ adminUrlOf, logger }),
+      'kafka/isolated': () => createKafkaProvider({ adminUrlOf, logger }),
+    },
   });
   const providerOf = (backendName: string): QueueCredentialProvider => {
     try {

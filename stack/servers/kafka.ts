@@ -228,7 +228,7 @@ function singleNode(): Record<string, string | number> {
     'transaction.state.log.num.partitions': 10,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
-    'group.coordinator.rebalance.protocols': 'classic,consumer',
+    'group.coordinator.rebalance.protocols': 'classic',
   };
 }
 
