@@ -1,9 +1,11 @@
 // Runs the three jest projects one after the other, sums their results in one line, and fails when anything the run started is left.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { contractTable } from './contract-table.mjs';
+import leftoversOf from './leftovers.cjs';
 
 const PROJECTS = [
   { name: 'unit', args: [] },
@@ -13,6 +15,8 @@ const PROJECTS = [
 
 /** A job of its own: the servers of other providers, each started by the file that needs it. */
 const PROVIDERS = [{ name: 'providers', args: ['--maxWorkers=2'] }];
+/** Fetched or built before; the tests of one that cannot be had say so. Garage's build is too long to wait for. */
+const OPTIONAL_PROGRAMS = ['rabbitmq', 'kafka', 'minio'];
 
 const HANG_MS = 30_000;
 
@@ -26,17 +30,21 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'leasehold-run-'));
 // As root Postgres runs as a user of its own, which must reach its data below.
 chmodSync(folder, 0o711);
-const projects = process.argv.includes('--providers') ? PROVIDERS : PROJECTS;
+const isProviders = process.argv.includes('--providers');
+const projects = isProviders ? PROVIDERS : PROJECTS;
+const tables = join(folder, 'tables');
 const extra = process.argv.slice(2).filter((word) => word !== '--providers');
 
 /** Before the tests, whose time limits are for servers that are here. */
 const cache = process.env.LEASEHOLD_CACHE ?? join(root, '.leasehold', 'cache');
-const fetched = spawnSync(process.execPath, [join(root, 'dist/stack/processes/stack.js'), 'fetch'], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, LEASEHOLD_CACHE: cache },
-});
-if (fetched.status !== 0) process.exit(1);
+const fetchPrograms = (names) =>
+  spawnSync(process.execPath, [join(root, 'dist/stack/processes/stack.js'), 'fetch', ...names], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, LEASEHOLD_CACHE: cache },
+  }).status;
+if (fetchPrograms([]) !== 0) process.exit(1);
+if (isProviders) fetchPrograms(OPTIONAL_PROGRAMS);
 
 let child;
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child?.kill(signal));
@@ -63,6 +71,13 @@ for (const { name, args } of projects) {
   if (code !== 0 || result.numRuntimeErrorTestSuites > 0) broken = true;
 }
 
+const table = contractTable(tables);
+if (isProviders) console.log(table.text);
+// Arguments choose some of the tests, whose table has holes.
+if (isProviders && extra.length === 0) {
+  for (const problem of table.problems) console.error(problem);
+  broken ||= table.problems.length > 0;
+}
 const left = await leftovers();
 for (const { pid, command } of left) {
   console.error(`left running, ended now: ${pid} ${command}`);
@@ -76,7 +91,7 @@ process.exit(broken || total.failed > 0 || left.length > 0 ? 1 : 0);
 function runJest(args, outputFile) {
   return new Promise((resolve) => {
     // TMPDIR: whatever makes a temporary folder makes it below ours. The result goes to the file, not to standard output.
-    const env = { ...process.env, TMPDIR: folder, LEASEHOLD_CACHE: cache };
+    const env = { ...process.env, TMPDIR: folder, LEASEHOLD_CACHE: cache, LEASEHOLD_TEST_TABLE: tables };
     child = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -98,27 +113,13 @@ function runJest(args, outputFile) {
   });
 }
 
-/** Processes whose command line or working directory lies in our folder. They get a moment to end by themselves. */
+/** They get a moment to end by themselves. */
 async function leftovers() {
   for (let attempt = 0; ; attempt += 1) {
-    const found = process.platform === 'linux' ? scan() : [];
+    const found = leftoversOf.processesOf(folder);
     if (found.length === 0 || attempt === 10) return found;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-}
-
-function scan() {
-  return readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-        const ours = command.includes(folder) || readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
-        return ours ? [{ pid: Number(pid), command: command.slice(0, 200) }] : [];
-      } catch {
-        return [];
-      }
-    });
 }
 
 function end(pid) {
