@@ -7,6 +7,7 @@ import { builtFerretdb, findFerretdb } from './servers/ferretdb';
 import { NATS, natsAdminUrl, natsDefinition, natsEventsEnvironment } from './servers/nats';
 import { findNats } from './servers/nats-binary';
 import { installPgvector, PGVECTOR } from './servers/pgvector';
+import { RABBITMQ } from './servers/rabbitmq';
 import { findRedis } from './servers/redis-binary';
 import { REDIS_PLATFORM, redisPlatformDefinition, redisPlatformUrl } from './servers/redis-platform';
 import {
@@ -82,8 +83,9 @@ export function kindPorts(settings: Settings): WantedPort[] {
 
 /** What somebody else runs is used in any case. */
 export function externalEnvironment({ external }: Settings, supervisor: Supervisor): Record<string, string> {
-  const { redisUrl, natsAdminUrl: natsUrl, storageAdminUrl } = external;
+  const { redisUrl, natsAdminUrl: natsUrl, rabbitmqAdminUrl, storageAdminUrl } = external;
   if (natsUrl) supervisor.addExternal(NATS, natsUrl);
+  if (rabbitmqAdminUrl) supervisor.addExternal(RABBITMQ, rabbitmqAdminUrl);
   if (storageAdminUrl) supervisor.addExternal(SEAWEEDFS, storageAdminUrl);
   if (!redisUrl || redisUrl === 'none') return {};
   supervisor.addExternal(REDIS_PLATFORM, redisUrl);

@@ -3,5 +3,6 @@ import type { OptionalServer } from '../shared/resourcetype';
 import type { KindServer } from './kind-server';
 import { KAFKA_SERVICE } from './servers/kafka-service';
 import { MINIO_SERVICE } from './servers/minio-service';
+import { RABBITMQ_SERVICE } from './servers/rabbitmq-service';
 
-export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [KAFKA_SERVICE, MINIO_SERVICE];
+export const OPTIONAL_KIND_SERVERS: readonly (KindServer & { name: OptionalServer })[] = [KAFKA_SERVICE, MINIO_SERVICE, RABBITMQ_SERVICE];

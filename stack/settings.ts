@@ -38,6 +38,7 @@ export interface Settings {
   ferretdbBinary?: string;
   weedBinary?: string;
   minioBinary?: string;
+  rabbitmqBinary?: string;
   external: {
     database?: { appUrl: string; ownerUrl: string };
     tenantsAdminUrl?: string;
@@ -49,6 +50,7 @@ export interface Settings {
     redisUrl?: string;
     natsAdminUrl?: string;
     kafkaAdminUrl?: string;
+    rabbitmqAdminUrl?: string;
     storageAdminUrl?: string;
     minioAdminUrl?: string;
     mongodbAdminUrl?: string;
@@ -93,6 +95,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
     ferretdbBinary: data.LEASEHOLD_FERRETDB_BIN,
     weedBinary: data.LEASEHOLD_WEED_BIN,
     minioBinary: data.LEASEHOLD_MINIO_BIN,
+    rabbitmqBinary: data.LEASEHOLD_RABBITMQ_SERVER_BIN,
     external: {
       database: externalDatabase(data.LEASEHOLD_DATABASE_URL, data.LEASEHOLD_DATABASE_OWNER_URL),
       tenantsAdminUrl: data.LEASEHOLD_POSTGRES_TENANTS_ADMIN_URL,
@@ -102,6 +105,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
       redisUrl: data.LEASEHOLD_REDIS_URL,
       natsAdminUrl: data.LEASEHOLD_NATS_ADMIN_URL,
       kafkaAdminUrl: data.LEASEHOLD_KAFKA_ADMIN_URL,
+      rabbitmqAdminUrl: data.LEASEHOLD_RABBITMQ_ADMIN_URL,
       storageAdminUrl: data.LEASEHOLD_STORAGE_ADMIN_URL,
       minioAdminUrl: data.LEASEHOLD_MINIO_ADMIN_URL,
       mongodbAdminUrl: data.LEASEHOLD_MONGODB_ADMIN_URL,

@@ -13,6 +13,7 @@ import { installationPrefix } from '../names';
 import { lockedVerbs, mapped } from '../verbs';
 import { createKafkaProvider } from './kafka/provider';
 import { createNatsProvider } from './nats/provider';
+import { createRabbitmqProvider } from './rabbitmq/provider';
 
 export interface QueueDependencies extends KindDependencies {
   /** The url of a server, with the secrets it takes to administer it. */
@@ -37,6 +38,7 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
     implementations: {
       'nats/isolated': () => createNatsProvider({ adminUrlOf, logger }),
       'kafka/isolated': () => createKafkaProvider({ adminUrlOf, logger }),
+      'rabbitmq/isolated': () => createRabbitmqProvider({ adminUrlOf, logger }),
     },
   });
   const providerOf = (backendName: string): QueueCredentialProvider => {

@@ -21,4 +21,13 @@ export {
   withoutCredential,
 } from './nats-claims';
 export { Nkey } from './nkey';
+export { formatRabbitmqAdminUrl, parseRabbitmqAdminUrl, type RabbitmqAdmin } from './rabbitmq-admin';
+export {
+  limitsOfVhost,
+  newRabbitmqVhost,
+  queueShare,
+  type RabbitmqVhostState,
+  rabbitmqVhostTags,
+  readRabbitmqVhostTags,
+} from './rabbitmq-vhost';
 export type * from './types';

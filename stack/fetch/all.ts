@@ -4,6 +4,7 @@ import { oneLine, StackError } from '../errors';
 import { findFerretdb } from '../servers/ferretdb';
 import { findMinio } from '../servers/minio-binary';
 import { findNats } from '../servers/nats-binary';
+import { findRabbitmq } from '../servers/rabbitmq-binary';
 import { findRedis } from '../servers/redis-binary';
 import { findSeaweedfs } from '../servers/seaweedfs-binary';
 import type { Settings } from '../settings';
@@ -22,6 +23,7 @@ const PROGRAMS: Readonly<Record<string, Find>> = {
 /** Fetched only when they are named. */
 const OPTIONAL_PROGRAMS: Readonly<Partial<Record<OptionalServer, Find>>> = {
   minio: ({ cacheDir, minioBinary }) => findMinio({ cacheDir, binary: minioBinary }),
+  rabbitmq: ({ cacheDir, rabbitmqBinary }) => findRabbitmq({ cacheDir, binary: rabbitmqBinary }),
 };
 
 /**

@@ -21,6 +21,8 @@ export interface SupervisedServer {
   /** What an earlier supervisor that was killed left: taken over when it is the very server, so that tenants' sessions are not cut. */
   leftover?: ProcessIdentity;
   graceMs?: number;
+  /** How long it may take to answer. Default 30 s. */
+  readyMs?: number;
   stop?: ServiceDefinition['stop'];
 }
 
@@ -59,14 +61,15 @@ async function takeOver(leftover: ProcessIdentity, options: LaunchOptions, stop:
 }
 
 async function becameReady(server: SupervisedServer, launched: Launched): Promise<void> {
-  const deadline = Date.now() + READY_MS;
+  const readyMs = server.readyMs ?? READY_MS;
+  const deadline = Date.now() + readyMs;
   for (;;) {
     try {
       await server.probe();
       // Something else on this port would have answered as well.
       if (isRunning(launched.identity)) return;
     } catch (error) {
-      if (Date.now() > deadline) throw new StackError(`${server.name} does not answer after ${READY_MS / 1000} s: ${oneLine(error)}`);
+      if (Date.now() > deadline) throw new StackError(`${server.name} does not answer after ${readyMs / 1000} s: ${oneLine(error)}`);
     }
     if (!isRunning(launched.identity)) throw new StackError(`${server.name} did not start: ${launched.lastErrorLine() || 'see its log'}`);
     await sleep(20);

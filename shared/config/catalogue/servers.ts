@@ -110,6 +110,13 @@ export const SERVERS = variables({
     readBy: ['stack', 'api', 'worker'],
     secret: true,
   },
+  LEASEHOLD_RABBITMQ_ADMIN_URL: {
+    doc: 'a RabbitMQ server with its management plugin: `amqp(s)://<administrator>:<password>@host:5672?management=http(s)://host:15672`, see [kinds/queue-rabbitmq.md](kinds/queue-rabbitmq.md)',
+    schema: urlOf('amqp', 'amqps'),
+    defaultDoc: 'embedded, when `LEASEHOLD_KINDS` names `rabbitmq`',
+    readBy: ['stack', 'api', 'worker'],
+    secret: true,
+  },
   LEASEHOLD_STORAGE_ADMIN_URL: {
     doc: 'an S3 store with IAM: `http(s)://<access key>:<secret>@host:port`, the secret percent-encoded',
     schema: urlOf('http', 'https'),
@@ -175,6 +182,12 @@ export const KINDS = variables({
     doc: 'folder of a Kafka distribution, 3.9 or newer, with its `libs`. Java 17 or newer, with its compiler, is found by `JAVA_HOME` or on PATH',
     schema: text,
     defaultDoc: 'fetched once with Maven',
+    readBy: ['stack'],
+  },
+  LEASEHOLD_RABBITMQ_SERVER_BIN: {
+    doc: '`rabbitmq-server` of RabbitMQ 3.10 or newer, with `erl` on PATH. The package is unpacked into the cache, not installed',
+    schema: text,
+    defaultDoc: "PATH, else the distribution's package",
     readBy: ['stack'],
   },
   LEASEHOLD_WEED_BIN: { doc: '`weed` of SeaweedFS, 4.48 or newer', schema: text, defaultDoc: 'PATH, else a wheel', readBy: ['stack'] },

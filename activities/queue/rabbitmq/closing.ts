@@ -1,0 +1,28 @@
+// Ending connections until none is left that was there before.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ProviderUnavailable } from '../../errors';
+import type { RabbitmqManagement } from './management';
+
+const LOOK_MS = 40;
+const QUIET_LOOKS = 3;
+const MAX_LOOKS = 200;
+
+/**
+ * Call it once the server lets no further one in, or none with the old rights. One that was let in just before is counted a moment later: so
+ * it looks until nothing new was seen three times in a row. A connection that was closed is counted until its client has hung up, which one
+ * that means ill puts off; it has no channel any more.
+ */
+export async function closeConnections(management: RabbitmqManagement, users: readonly string[], signal?: AbortSignal): Promise<void> {
+  const closed = new Set<string>();
+  let quietLooks = 0;
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const seen = await Promise.all(users.map(async (user) => ({ user, names: await management.connectionsOf(user, signal) })));
+    const open = seen.filter(({ names }) => names.some((name) => !closed.has(name)));
+    await Promise.all(open.map(({ user }) => management.closeConnectionsOf(user, signal)));
+    for (const { names } of open) for (const name of names) closed.add(name);
+    quietLooks = open.length === 0 ? quietLooks + 1 : 0;
+    if (quietLooks === QUIET_LOOKS) return;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+  throw new ProviderUnavailable('connections do not end');
+}

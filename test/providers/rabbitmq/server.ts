@@ -1,0 +1,81 @@
+// A real RabbitMQ of the test's own, started as the stack starts it.
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseRabbitmqAdminUrl, type RabbitmqAdmin } from '../../../shared/queueprovider';
+import { findFreePort } from '../../../stack/ports';
+import { identify, type ProcessIdentity } from '../../../stack/process-identity';
+import { rabbitmqAdminUrl, rabbitmqDefinition } from '../../../stack/servers/rabbitmq';
+import { findRabbitmq, type RabbitmqBinary } from '../../../stack/servers/rabbitmq-binary';
+
+export interface RabbitmqTestServer {
+  adminUrl: string;
+  admin: RabbitmqAdmin;
+  /** As the answer's `connection_url` is made. */
+  urlOf(login: { username: string; password: string }, vhost: string): string;
+  pid(): number;
+  /** One folder a vhost, with its messages. */
+  vhostFolders(): string[];
+  start(): Promise<void>;
+  /** By SIGKILL: what was acknowledged must be there after `start`. */
+  kill(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+const CACHE = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../../.leasehold/cache');
+
+const isInCache = (): boolean => existsSync(CACHE) && readdirSync(CACHE).some((name) => name.startsWith('rabbitmq-debian'));
+
+/** Null: it cannot be had on this machine. Nothing is fetched by a test unless it is asked for. */
+export async function rabbitmqHere(): Promise<RabbitmqBinary | null> {
+  const binary = process.env.LEASEHOLD_RABBITMQ_SERVER_BIN;
+  if (!binary && !isInCache() && process.env.LEASEHOLD_TEST_FETCH !== 'on') return null;
+  return findRabbitmq({ cacheDir: CACHE, binary }).catch(() => null);
+}
+
+/** Known before the tests are declared, which cannot wait. */
+export const mayHaveRabbitmq = (): boolean => isInCache() || Boolean(process.env.LEASEHOLD_RABBITMQ_SERVER_BIN);
+
+export async function startRabbitmq(): Promise<RabbitmqTestServer> {
+  const binary = await rabbitmqHere();
+  if (binary === null) throw new Error('no RabbitMQ here');
+  const home = mkdtempSync(join(tmpdir(), 'leasehold-rabbitmq-'));
+  // The server runs as a user of its own when we are root.
+  chmodSync(home, 0o711);
+  const port = await findFreePort();
+  const managementPort = await findFreePort([port]);
+  const server = { home, port, managementPort };
+  const definition = rabbitmqDefinition({ ...server, binary, statisticsIntervalMs: 500 });
+  let identity: ProcessIdentity | undefined;
+  const stop = async (graceMs: number) => {
+    if (identity) await definition.stop(identity, graceMs);
+    identity = undefined;
+  };
+  const start = async () => {
+    await definition.start((launched) => {
+      identity = launched;
+    });
+  };
+  await start();
+  const adminUrl = rabbitmqAdminUrl(server);
+  const vhosts = join(home, 'rabbitmq/data/leasehold@localhost/msg_stores/vhosts');
+  return {
+    adminUrl,
+    admin: parseRabbitmqAdminUrl(adminUrl),
+    urlOf: ({ username, password }, vhost) =>
+      `amqp://${encodeURIComponent(username)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
+    pid: () => identity?.pid ?? 0,
+    vhostFolders: () => (existsSync(vhosts) ? readdirSync(vhosts) : []),
+    start,
+    async kill() {
+      if (identity) process.kill(identity.pid, 'SIGKILL');
+      await stop(1_000);
+    },
+    async destroy() {
+      await stop(5_000);
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export const isAlive = (pid: number): boolean => identify(pid) !== undefined;
