@@ -1,0 +1,35 @@
+// The contracts that every queue provider and every backend keeps, on a real RabbitMQ.
+import { describe, test } from '@jest/globals';
+import { createRabbitmqProvider } from '../../../activities/queue/rabbitmq/provider';
+import { describeBackendContract } from '../../contract/backend.contract';
+import { describeQueueProviderContract, type QueueProviderHarness } from '../../contract/queueprovider.contract';
+import { startRabbitmqBackend } from './backend-harness';
+import { mayHaveRabbitmq, startRabbitmq } from './server';
+import { openSession } from './session';
+
+async function startProvider(): Promise<QueueProviderHarness> {
+  const server = await startRabbitmq();
+  const provider = createRabbitmqProvider({ adminUrlOf: () => server.adminUrl, logger: { info() {}, warn() {}, error: console.error } });
+  return {
+    provider,
+    backendName: 'test',
+    open: async ({ objectName }, credential) => {
+      const { read, write: publish, close } = await openSession(server.urlOf(credential, objectName));
+      return { read, publish, close };
+    },
+    async close() {
+      await provider.close();
+      await server.destroy();
+    },
+  };
+}
+
+if (mayHaveRabbitmq()) {
+  describeQueueProviderContract(
+    'rabbitmq',
+    { cut: 'server', storage: 'watchdog', connections: 'server', readOnly: 'server' },
+    startProvider,
+  );
+  // A vhost without a queue holds no byte.
+  describeBackendContract('queue (rabbitmq)', startRabbitmqBackend, { emptyHasBytes: false });
+} else describe('rabbitmq keeps the queue provider contract', () => test.skip('skipped: no server', () => {}));
