@@ -9,6 +9,12 @@ const MISCONFIGURED = [
   'SignatureDoesNotMatch',
   'AuthorizationHeaderMalformed',
   'MalformedPolicyDocument',
+  // Of the platform's own session, of a region that is not the bucket's, of a name that another account has, of a vendor's own API.
+  'ExpiredToken',
+  'PermanentRedirect',
+  'IllegalLocationConstraintException',
+  'BucketAlreadyExists',
+  'VendorApiRefused',
 ];
 
 /** Code and message alone: the SDK's errors hold the whole answer besides. */

@@ -195,9 +195,13 @@ class StorageRoom {
 
   async #record(store: Store, { resourceId, objectName }: ProvisionRequest): Promise<StoragePlace> {
     const { mode, bucket, prefix } = this.#stores.newPlace(store, objectName);
+    const { signedUrlSeconds } = store.provider;
     const details = await this.#dependencies.connections.record({
       resourceId,
-      details: { mode, bucket, prefix, region: store.config.region },
+      details: {
+        ...{ mode, bucket, prefix, region: store.config.region },
+        ...(signedUrlSeconds === undefined ? {} : { signed_url_seconds: signedUrlSeconds }),
+      },
     });
     return placeFrom(objectName, details);
   }

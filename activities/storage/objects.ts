@@ -109,9 +109,10 @@ export async function removeFolders(s3: S3Client, bucket: string, folder: string
 
 async function firstVersions(s3: S3Client, bucket: string, prefix: string, options: CallOptions): Promise<ObjectIdentifier[]> {
   const versioned = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, MaxKeys: PAGE });
-  const page = await absentOr(() => s3.send(versioned, abort(options)), 'NoSuchBucket');
+  // Cloudflare R2 has no versions, and no listing of them.
+  const page = await absentOr(() => s3.send(versioned, abort(options)), 'NoSuchBucket', 'NotImplemented');
   const objects = [...(page?.Versions ?? []), ...(page?.DeleteMarkers ?? [])].map(({ Key, VersionId }) => ({ Key, VersionId }));
-  if (objects.length > 0 || page === undefined) return objects;
+  if (objects.length > 0) return objects;
   const plain = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: PAGE });
   const { Contents } = (await absentOr(() => s3.send(plain, abort(options)), 'NoSuchBucket')) ?? {};
   return (Contents ?? []).map(({ Key }) => ({ Key }));

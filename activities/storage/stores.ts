@@ -6,6 +6,7 @@ import {
   clientOptions,
   createStorageProvider,
   type DocumentLock,
+  type ProviderParts,
   placeOf,
   type StorageCredentialProvider,
   type StorageMode,
@@ -48,7 +49,7 @@ export class Stores {
     if (known) return known;
     const { installationId, sharedBucketLock } = this.#options;
     const config = this.#options.configOf(backendName);
-    const provider = createStorageProvider({ config, installationId, sharedBucketLock });
+    const provider = providerOf(backendName, { config, installationId, sharedBucketLock });
     const choice = chooseMode(provider.capabilities, config);
     if ('refused' in choice) throw new ProviderMisconfigured(`${backendName}: ${choice.refused}`);
     const { endpoint, region, admin: key } = config;
@@ -63,9 +64,9 @@ export class Stores {
     const store = this.get(backendName);
     const buckets = await listBuckets(store.s3, options);
     if (this.#prepared.has(backendName)) return store;
-    await store.provider.check(options);
     const inSharedBucket = store.mode !== 'dedicated-bucket';
     if (inSharedBucket && !buckets.includes(store.sharedBucket)) await ensureBucket(store.s3, store.sharedBucket, options);
+    await store.provider.check(options);
     await refusesStrangers(store, backendName, options);
     this.#prepared.add(backendName);
     return store;
@@ -97,10 +98,19 @@ export class Stores {
   }
 }
 
+function providerOf(backendName: string, parts: ProviderParts): StorageCredentialProvider {
+  try {
+    return createStorageProvider(parts);
+  } catch (error) {
+    throw new ProviderMisconfigured(`${backendName}: ${error instanceof Error ? error.message : 'its configuration cannot be used'}`);
+  }
+}
+
 /** A store without identities of its own lets everybody in, and every policy of ours would be for nothing. */
 async function refusesStrangers({ config }: Store, backendName: string, { signal }: CallOptions): Promise<void> {
   const timeout = AbortSignal.timeout(ANONYMOUS_MS);
-  const answer = await fetch(`${config.endpoint}/`, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+  // AWS sends strangers to its product page, which anybody may read.
+  const answer = await fetch(`${config.endpoint}/`, { redirect: 'manual', signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   await answer.body?.cancel();
   if (answer.status >= 200 && answer.status < 300)
     throw new ProviderMisconfigured(`${backendName} lists its buckets to anybody: give the object store identities before tenants`);
@@ -108,7 +118,7 @@ async function refusesStrangers({ config }: Store, backendName: string, { signal
 
 /** As the store calls itself. */
 export async function versionOf({ config }: Store): Promise<string> {
-  const answer = await fetch(`${config.endpoint}/`, { signal: AbortSignal.timeout(ANONYMOUS_MS) });
+  const answer = await fetch(`${config.endpoint}/`, { redirect: 'manual', signal: AbortSignal.timeout(ANONYMOUS_MS) });
   await answer.body?.cancel();
   return answer.headers.get('server') ?? config.provider;
 }

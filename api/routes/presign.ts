@@ -52,7 +52,8 @@ function presignRoute(deps: ApiDeps): Route {
       const objectKey = `${place.prefix}${body.key}`;
       // Signatures know whole seconds.
       const signedAt = new Date(Math.floor(Date.now() / 1000) * 1000);
-      const endsAtMs = Math.min(signedAt.getTime() + body.expires_in * 1000, key.endsAtMs);
+      const seconds = Math.min(body.expires_in, place.longestSeconds);
+      const endsAtMs = Math.min(signedAt.getTime() + seconds * 1000, key.endsAtMs);
       if (endsAtMs <= signedAt.getTime()) throw sessionEnded();
       const url = await presignObject({
         ...{ endpoint: place.endpoint, region: place.region, bucket: place.bucket, objectKey, key: key.pair },
@@ -78,7 +79,11 @@ function openedPlace(deps: ApiDeps, found: ResourceWithCredential) {
     throw new ApiError({ code: 'internal_error', message: 'The credentials of this resource cannot be read at the moment.' });
   const expireAt = issued?.credentials_expire_at;
   return {
-    place: { endpoint: storageEndpoint(address), region, bucket, prefix },
+    place: {
+      ...{ endpoint: storageEndpoint(address), region, bucket, prefix },
+      // Where nothing at the store ends a url before its time.
+      longestSeconds: typeof details.signed_url_seconds === 'number' ? details.signed_url_seconds : Number.POSITIVE_INFINITY,
+    },
     key: {
       pair: { accessKeyId, secretAccessKey, sessionToken },
       endsAtMs: expireAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expireAt),

@@ -17,7 +17,7 @@ import {
 import { GetFederationTokenCommand, STSClient } from '@aws-sdk/client-sts';
 import { loginName, parseLoginName } from '../resourcetype';
 import { abort, clientOptions } from './clients';
-import { accessOfUserPolicy, sessionPolicy, userPolicy } from './policies';
+import { accessOfUserPolicy, type PolicyWords, sessionPolicy, userPolicy } from './policies';
 import { absentOr, isStoreError, KeyLost } from './storeerrors';
 import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, StoragePlace } from './types';
 
@@ -25,14 +25,23 @@ const POLICY = 'access';
 /** What STS takes as a session's name. */
 const LONGEST_SESSION_NAME = 32;
 const FIRST_WAIT_MS = 50;
-/** Six seconds in all. */
 const LONGEST_WAIT_MS = 3_200;
+const KNOWN_WITHIN_MS = 6_000;
 
 export interface IamUsersOptions {
   iam: IAMClient;
   endpoint: string;
   region: string;
   sessionSeconds: number;
+  /** Of its STS, where that is another than the store's. */
+  stsEndpoint?: string;
+  /** Under which the users are made and looked for, with a slash at either end. */
+  path?: string;
+  words?: PolicyWords;
+  /** How long STS may take to know a new user and its key. */
+  knownWithinMs?: number;
+  /** Waits until the store knows a key that may do something; for stores that acknowledge before they do. */
+  untilKnown?: (key: IssuedKey, place: StoragePlace, options: CallOptions) => Promise<void>;
 }
 
 export class IamUsers {
@@ -69,12 +78,18 @@ export class IamUsers {
   async issue(request: IssueRequest, options: CallOptions = {}): Promise<void> {
     const { place, version, access } = request;
     const userName = loginName(place.objectName, version);
-    const made = await absentOr(() => this.#iam.send(new CreateUserCommand({ UserName: userName }), abort(options)), 'EntityAlreadyExists');
+    const made = await absentOr(
+      () => this.#iam.send(new CreateUserCommand({ UserName: userName, Path: this.#options.path }), abort(options)),
+      'EntityAlreadyExists',
+    );
     const known = made === undefined ? await this.#accessOf(userName, options) : null;
     // Before there is a key: at no moment can it do more than it may.
     if (known?.cut !== access.cut || known.readOnly !== access.readOnly) await this.#putPolicy(userName, place, access, options);
-    if (place.mode === 'prefix-scoped-temporary') await this.#issueSession(userName, request, options);
-    else await this.#issueKey(userName, request, options);
+    const key =
+      place.mode === 'prefix-scoped-temporary'
+        ? await this.#issueSession(userName, request, options)
+        : await this.#issueKey(userName, request, options);
+    if (!access.cut) await this.#options.untilKnown?.(key, place, options);
   }
 
   async setAccess(place: StoragePlace, access: AccessState, options: CallOptions = {}): Promise<void> {
@@ -116,7 +131,7 @@ export class IamUsers {
     return versions.length > 0;
   }
 
-  async #issueKey(userName: string, request: IssueRequest, options: CallOptions): Promise<void> {
+  async #issueKey(userName: string, request: IssueRequest, options: CallOptions): Promise<IssuedKey> {
     let { stored } = request;
     // A key that was made and not stored is known to nobody.
     const kept = await this.#deleteKeys(userName, (id) => id !== stored?.accessKeyId, options);
@@ -124,35 +139,42 @@ export class IamUsers {
       const made = await this.#createKey(userName, options);
       if (request.access.cut) await this.#setKeys(userName, 'Inactive', options);
       stored = await request.store(made);
-      if (stored.accessKeyId === made.accessKeyId) return;
+      if (stored.accessKeyId === made.accessKeyId) return stored;
       await this.#deleteKeys(userName, (id) => id !== stored?.accessKeyId, options);
     }
     if (!kept.includes(stored.accessKeyId)) throw new KeyLost(`the store has lost the key of ${userName}: rotate the credentials`);
     await this.#setKeys(userName, request.access.cut ? 'Inactive' : 'Active', options);
+    return stored;
   }
 
   /** The user's own key lives for one call; what stays is the session, which can do what the user may at that moment. */
-  async #issueSession(userName: string, { place, stored, store, access }: IssueRequest, options: CallOptions): Promise<void> {
+  async #issueSession(userName: string, { place, stored, store, access }: IssueRequest, options: CallOptions): Promise<IssuedKey> {
     await this.#deleteKeys(userName, () => true, options);
-    if (stored !== null) return;
+    if (stored !== null) return stored;
     const key = await this.#createKey(userName, options);
+    let session: IssuedKey;
     try {
-      await store(await this.#federate(userName, key, place, options));
+      session = await store(await this.#federate(userName, key, place, options));
     } finally {
       await this.#deleteKeys(userName, () => true, options);
     }
     if (access.cut) await this.#putPolicy(userName, place, access, options);
+    return session;
   }
 
   async #federate(userName: string, key: StorageKey, place: StoragePlace, { signal }: CallOptions): Promise<IssuedKey> {
-    const sts = new STSClient(clientOptions({ ...this.#options, key }));
+    const { stsEndpoint, endpoint, region } = this.#options;
+    const sts = new STSClient(clientOptions({ endpoint: stsEndpoint ?? endpoint, region, key }));
     try {
       const command = new GetFederationTokenCommand({
         Name: userName.slice(-LONGEST_SESSION_NAME),
         DurationSeconds: this.#options.sessionSeconds,
-        Policy: JSON.stringify(sessionPolicy(place)),
+        Policy: JSON.stringify(sessionPolicy(place, this.#options.words)),
       });
-      const { Credentials } = await onceKnown(() => sts.send(command, { abortSignal: signal }), signal);
+      const { Credentials } = await onceKnown(() => sts.send(command, { abortSignal: signal }), {
+        withinMs: this.#options.knownWithinMs ?? KNOWN_WITHIN_MS,
+        signal,
+      });
       const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
       if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) throw new Error('the store issued no session');
       return {
@@ -200,7 +222,7 @@ export class IamUsers {
   }
 
   async #putPolicy(userName: string, place: StoragePlace, access: AccessState, options: CallOptions): Promise<void> {
-    const document = JSON.stringify(userPolicy(place, access));
+    const document = JSON.stringify(userPolicy(place, access, this.#options.words));
     await this.#iam.send(new PutUserPolicyCommand({ UserName: userName, PolicyName: POLICY, PolicyDocument: document }), abort(options));
   }
 
@@ -212,9 +234,10 @@ export class IamUsers {
 
   async #users(options: CallOptions): Promise<{ objectName: string; version: number }[]> {
     const users: { objectName: string; version: number }[] = [];
+    const { path } = this.#options;
     let marker: string | undefined;
     do {
-      const page = await this.#iam.send(new ListUsersCommand({ Marker: marker, MaxItems: 1000 }), abort(options));
+      const page = await this.#iam.send(new ListUsersCommand({ Marker: marker, MaxItems: 1000, PathPrefix: path }), abort(options));
       for (const { UserName } of page.Users ?? []) {
         const parsed = parseLoginName(UserName ?? '');
         if (parsed !== null) users.push(parsed);
@@ -226,12 +249,14 @@ export class IamUsers {
 }
 
 /** The store knows a user's rights and key a moment after it has acknowledged them; until then it refuses what they allow. */
-async function onceKnown<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs *= 2) {
+async function onceKnown<T>(call: () => Promise<T>, { withinMs, signal }: { withinMs: number; signal?: AbortSignal }): Promise<T> {
+  const givesUpAtMs = performance.now() + withinMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
     try {
       return await call();
     } catch (error) {
-      if (waitMs > LONGEST_WAIT_MS || !isStoreError(error, 'AccessDenied', 'InvalidAccessKeyId', 'InvalidClientTokenId')) throw error;
+      const isEarly = isStoreError(error, 'AccessDenied', 'InvalidAccessKeyId', 'InvalidClientTokenId');
+      if (!isEarly || performance.now() + waitMs > givesUpAtMs) throw error;
     }
     await sleep(waitMs, undefined, { signal });
   }

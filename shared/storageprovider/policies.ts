@@ -24,13 +24,15 @@ const WRITE = ['s3:PutObject', 's3:PutObjectTagging'];
 export interface PolicyWords {
   listUploads: string;
   listParts: string;
+  /** Of its resource names; `aws` where there is but one. */
+  partition?: string;
 }
 
-/** As AWS has them, and most stores after it. */
+/** As AWS has them (Service Authorization Reference, "Actions for Amazon S3"), and most stores after it. */
 export const AWS_WORDS: PolicyWords = { listUploads: 's3:ListBucketMultipartUploads', listParts: 's3:ListMultipartUploadParts' };
-export const SEAWEEDFS_WORDS: PolicyWords = { listUploads: 's3:ListMultipartUploads', listParts: 's3:ListParts' };
+const SEAWEEDFS_WORDS: PolicyWords = { listUploads: 's3:ListMultipartUploads', listParts: 's3:ListParts' };
 
-const arn = (path: string) => `arn:aws:s3:::${path}`;
+const arn = (path: string, partition = 'aws') => `arn:${partition}:s3:::${path}`;
 
 /** One word of the marker for each fact; the name of the statement is all that a store must keep. */
 const MARKS = { active: '', readOnly: 'readonly', cut: 'cut' } as const;
@@ -41,33 +43,34 @@ function markOf({ cut, readOnly }: AccessState): string {
 
 /** What a tenant may do with its own objects. Removing stays allowed when writing is not: that is how it gets below its limit. */
 export function objectStatements({ bucket, prefix }: StoragePlace, readOnly: boolean, words: PolicyWords): Statement[] {
+  const { partition } = words;
   const onlyPrefix = prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': [prefix, `${prefix}*`] } } };
   const bucketActions = prefix === '' ? ['s3:ListBucket', words.listUploads, 's3:GetBucketLocation'] : ['s3:ListBucket'];
   return [
-    { Sid: 'bucket', Effect: 'Allow', Action: bucketActions, Resource: [arn(bucket)], ...onlyPrefix },
+    { Sid: 'bucket', Effect: 'Allow', Action: bucketActions, Resource: [arn(bucket, partition)], ...onlyPrefix },
     {
       Sid: 'objects',
       Effect: 'Allow',
       Action: [...READ, words.listParts, ...REMOVE, ...(readOnly ? [] : WRITE)],
-      Resource: [arn(`${bucket}/${prefix}*`)],
+      Resource: [arn(`${bucket}/${prefix}*`, partition)],
     },
   ];
 }
 
 /** Allows nothing that exists: its name tells the two facts. */
-export function markStatement(access: AccessState): Statement {
-  return { Sid: markOf(access), Effect: 'Allow', Action: ['s3:GetObject'], Resource: [arn('leasehold-nothing/-')] };
+export function markStatement(access: AccessState, partition?: string): Statement {
+  return { Sid: markOf(access), Effect: 'Allow', Action: ['s3:GetObject'], Resource: [arn('leasehold-nothing/-', partition)] };
 }
 
 /** A user's own policy. A store whose users' policies know no Deny is served too: what is cut is simply not allowed. */
-export function userPolicy(place: StoragePlace, access: AccessState): PolicyDocument {
+export function userPolicy(place: StoragePlace, access: AccessState, words: PolicyWords = SEAWEEDFS_WORDS): PolicyDocument {
   // Its own key only asks for the session token and is removed then; the token itself cannot ask for another.
   const federate: Statement = { Sid: 'federate', Effect: 'Allow', Action: ['sts:GetFederationToken'], Resource: ['*'] };
   return {
     Version: '2012-10-17',
     Statement: [
-      markStatement(access),
-      ...(access.cut ? [] : objectStatements(place, access.readOnly, SEAWEEDFS_WORDS)),
+      markStatement(access, words.partition),
+      ...(access.cut ? [] : objectStatements(place, access.readOnly, words)),
       ...(place.mode === 'prefix-scoped-temporary' ? [federate] : []),
     ],
   };
@@ -93,14 +96,22 @@ export function sharedBucketPolicy(marks: ReadonlyMap<string, AccessState>, buck
 }
 
 function denials(objectName: string, { cut, readOnly }: AccessState, bucket: string, principal: string): Statement[] {
-  const objects = [arn(`${bucket}/${objectName}/*`)];
+  // The bucket is in the partition of the user whose key it is.
+  const partition = principal.split(':')[1];
+  const objects = [arn(`${bucket}/${objectName}/*`, partition)];
   const denied = { Effect: 'Deny' as const, Principal: { AWS: [principal] } };
   const statements: Statement[] = [];
   if (readOnly) statements.push({ ...denied, Sid: `readonly ${objectName}`, Action: ['s3:PutObject'], Resource: objects });
   if (cut) {
     const listing = { StringLike: { 's3:prefix': [`${objectName}/*`] } };
     statements.push({ ...denied, Sid: `cut ${objectName}`, Action: ['s3:*'], Resource: objects });
-    statements.push({ ...denied, Sid: `unlisted ${objectName}`, Action: ['s3:ListBucket'], Resource: [arn(bucket)], Condition: listing });
+    statements.push({
+      ...denied,
+      Sid: `unlisted ${objectName}`,
+      Action: ['s3:ListBucket'],
+      Resource: [arn(bucket, partition)],
+      Condition: listing,
+    });
   }
   return statements;
 }

@@ -1,6 +1,6 @@
 // What the configuration of each vendor's store may hold besides what every store has, and what is usual there: a line for each vendor.
 
-export const PROVIDER_NAMES = ['seaweedfs', 'minio'] as const;
+export const PROVIDER_NAMES = ['seaweedfs', 'minio', 'aws', 'r2', 'spaces'] as const;
 export type ProviderName = (typeof PROVIDER_NAMES)[number];
 
 type OptionKind = 'text' | 'url' | 'flag';
@@ -25,10 +25,25 @@ const plain = { options: {}, region: () => DEFAULT_REGION, sessionHours: LONGEST
 export const VENDOR_RULES: Readonly<Record<ProviderName, VendorRules>> = {
   seaweedfs: { ...plain, sharedPrincipal: 'arn:aws:iam::000000000000:user/shared' },
   minio: plain,
+  aws: { ...plain, options: { iam_endpoint: 'url', sts_endpoint: 'url', own_buckets: 'flag' }, region: awsRegionOf },
+  // What it signs with a session cannot be ended before its time: so the sessions are short.
+  r2: {
+    options: { account_id: 'text', api_endpoint: 'url', late_cut: 'flag' },
+    region: () => 'auto',
+    sessionHours: 1,
+    apiToken: 'optional',
+  },
+  // The region is in the host; what is signed names this one.
+  spaces: { ...plain, options: { api_endpoint: 'url' }, apiToken: 'optional' },
 };
 
 export function isProviderName(name: string): name is ProviderName {
   return (PROVIDER_NAMES as readonly string[]).includes(name);
+}
+
+/** `s3.eu-west-1.amazonaws.com`, `s3.cn-north-1.amazonaws.com.cn`, `s3.dualstack.eu-west-1...`; the global host is us-east-1's. */
+function awsRegionOf(host: string): string {
+  return /^s3(?:-fips)?\.(?:dualstack\.)?([a-z]+(?:-[a-z]+)+-\d)\.amazonaws\.com/.exec(host)?.[1] ?? DEFAULT_REGION;
 }
 
 export type VendorOptions = Readonly<Record<string, string | boolean>>;
