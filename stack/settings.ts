@@ -51,6 +51,7 @@ export interface Settings {
     natsAdminUrl?: string;
     kafkaAdminUrl?: string;
     rabbitmqAdminUrl?: string;
+    natsOpenAdminUrl?: string;
     storageAdminUrl?: string;
     minioAdminUrl?: string;
     mongodbAdminUrl?: string;
@@ -106,6 +107,7 @@ export function readSettings(env: NodeJS.ProcessEnv | Environment, root: string)
       natsAdminUrl: data.LEASEHOLD_NATS_ADMIN_URL,
       kafkaAdminUrl: data.LEASEHOLD_KAFKA_ADMIN_URL,
       rabbitmqAdminUrl: data.LEASEHOLD_RABBITMQ_ADMIN_URL,
+      natsOpenAdminUrl: data.LEASEHOLD_NATS_OPEN_ADMIN_URL,
       storageAdminUrl: data.LEASEHOLD_STORAGE_ADMIN_URL,
       minioAdminUrl: data.LEASEHOLD_MINIO_ADMIN_URL,
       mongodbAdminUrl: data.LEASEHOLD_MONGODB_ADMIN_URL,

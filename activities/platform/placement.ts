@@ -26,10 +26,10 @@ export interface Wanted {
 /** What a queue speaks when nobody says. */
 const USUAL_ENGINE: QueueEngine = 'nats';
 
-/** Ready, not drained, and of the engine and region that were asked for; full ones included. */
+/** Ready, not drained, of some weight, and of the engine and region that were asked for; full ones included. */
 export function eligible(candidates: readonly Candidate[], wanted: Omit<Wanted, 'headroom'>): Candidate[] {
   const open = candidates.filter(
-    (candidate) => candidate.ready && !candidate.drained && (wanted.region === undefined || candidate.region === wanted.region),
+    (candidate) => candidate.ready && !candidate.drained && candidate.weight > 0 && (wanted.region === undefined || candidate.region === wanted.region),
   );
   if (wanted.engine !== undefined) return open.filter((candidate) => candidate.engine === wanted.engine);
   const usual = open.filter((candidate) => candidate.engine === null || candidate.engine === USUAL_ENGINE);
@@ -45,6 +45,6 @@ export function choosePlacement(candidates: readonly Candidate[], wanted: Wanted
   for (const { hostName, held } of candidates) if (hostName !== null) heldOnHost.set(hostName, (heldOnHost.get(hostName) ?? 0) + held);
   const crowd = (candidate: Candidate) => (candidate.hostName === null ? 0 : (heldOnHost.get(candidate.hostName) ?? 0));
   const score = ({ capacity, held, weight }: Candidate) => ((capacity - held) / capacity) * weight;
-  const free = eligible(candidates, wanted).filter(({ capacity, held, weight }) => weight > 0 && capacity - held > wanted.headroom);
+  const free = eligible(candidates, wanted).filter(({ capacity, held }) => capacity - held > wanted.headroom);
   return free.sort((a, b) => score(b) - score(a) || crowd(a) - crowd(b) || (a.name < b.name ? -1 : 1))[0] ?? null;
 }

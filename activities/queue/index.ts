@@ -14,6 +14,7 @@ import { lockedVerbs, mapped } from '../verbs';
 import { createKafkaProvider } from './kafka/provider';
 import { createNatsProvider } from './nats/provider';
 import { createRabbitmqProvider } from './rabbitmq/provider';
+import { createOpenNatsProvider } from './nats-open/provider';
 
 export interface QueueDependencies extends KindDependencies {
   /** The url of a server, with the secrets it takes to administer it. */
@@ -39,6 +40,7 @@ export function createQueueBackend(dependencies: QueueDependencies): KindBackend
       'nats/isolated': () => createNatsProvider({ adminUrlOf, logger }),
       'kafka/isolated': () => createKafkaProvider({ adminUrlOf, logger }),
       'rabbitmq/isolated': () => createRabbitmqProvider({ adminUrlOf, logger }),
+      'nats/legacy_open': () => createOpenNatsProvider({ adminUrlOf, logger }),
     },
   });
   const providerOf = (backendName: string): QueueCredentialProvider => {

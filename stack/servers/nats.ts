@@ -229,7 +229,7 @@ function platformUser(keys: NatsKeys, name: string, seed: string, permissions: P
 }
 
 /** A NATS server speaks first. */
-function greeting(port: number): Promise<void> {
+export function greeting(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port });
     const fail = (error: Error) => {

@@ -57,7 +57,8 @@ export async function mirrorBackends(
         config.kind,
         config.region,
         config.capacity,
-        Math.max(1, Math.round(config.weight)),
+        // Whole numbers are stored; 0 = takes nothing unasked.
+        config.weight === 0 ? 0 : Math.max(1, Math.round(config.weight)),
         config.drained,
         config.host,
         config.engine,

@@ -41,31 +41,49 @@ export interface NatsSystem {
   admin: NatsAdmin;
 }
 
-/** One connection of the platform to each server's system account, opened when it is needed and again when it was lost. */
+/** One connection to each server, opened when it is needed and again when it was lost. */
+export class OpenedOnce<Opened extends { connection: NatsConnection }> {
+  readonly #open: (backendName: string) => Promise<Opened>;
+  readonly #opened = new Map<string, Promise<Opened>>();
+
+  constructor(open: (backendName: string) => Promise<Opened>) {
+    this.#open = open;
+  }
+
+  async of(backendName: string): Promise<Opened> {
+    const current = this.#opened.get(backendName);
+    const known = await current?.catch(() => undefined);
+    if (known && !known.connection.isClosed()) return known;
+    // Whoever found the same one lost may have begun anew already.
+    const opening = this.#opened.get(backendName);
+    if (opening && opening !== current) return opening;
+    const opened = this.#open(backendName);
+    this.#opened.set(backendName, opened);
+    return opened;
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#opened.values()];
+    this.#opened.clear();
+    await Promise.all(all.map((opened) => opened.then(({ connection }) => connection.close()).catch(() => {})));
+  }
+}
+
+/** The platform's connection to each server's system account. */
 export class NatsServers {
   readonly #adminUrlOf: (backendName: string) => string;
-  readonly #systems = new Map<string, Promise<NatsSystem>>();
+  readonly #systems = new OpenedOnce((backendName) => this.#open(backendName));
 
   constructor(adminUrlOf: (backendName: string) => string) {
     this.#adminUrlOf = adminUrlOf;
   }
 
-  async system(backendName: string): Promise<NatsSystem> {
-    const current = this.#systems.get(backendName);
-    const known = await current?.catch(() => undefined);
-    if (known && !known.connection.isClosed()) return known;
-    // Whoever found the same one lost may have begun anew already.
-    const opening = this.#systems.get(backendName);
-    if (opening && opening !== current) return opening;
-    const opened = this.#open(backendName);
-    this.#systems.set(backendName, opened);
-    return opened;
+  system(backendName: string): Promise<NatsSystem> {
+    return this.#systems.of(backendName);
   }
 
-  async close(): Promise<void> {
-    const systems = [...this.#systems.values()];
-    this.#systems.clear();
-    await Promise.all(systems.map((system) => system.then(({ connection }) => connection.close()).catch(() => {})));
+  close(): Promise<void> {
+    return this.#systems.close();
   }
 
   async #open(backendName: string): Promise<NatsSystem> {

@@ -107,6 +107,9 @@ export const SERVERS = variables({
     doc: 'a Kafka cluster, as a super user of it: `kafka://user:password@host:9092?mechanism=scram-sha-512&tls=on`, see [kinds/queue-kafka.md](kinds/queue-kafka.md)',
     schema: urlOf('kafka'),
     defaultDoc: 'embedded, when `LEASEHOLD_KINDS` names `kafka`',
+  LEASEHOLD_NATS_OPEN_ADMIN_URL: {
+    doc: 'a NATS server without accounts, for tenants from before the isolation: `nats://[user:password@]host:4222`. `npm start` runs one when `LEASEHOLD_KINDS` names `nats-open`',
+    schema: urlOf('nats', 'tls'),
     readBy: ['stack', 'api', 'worker'],
     secret: true,
   },
