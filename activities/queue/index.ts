@@ -13,8 +13,8 @@ import { installationPrefix } from '../names';
 import { lockedVerbs, mapped } from '../verbs';
 import { createKafkaProvider } from './kafka/provider';
 import { createNatsProvider } from './nats/provider';
-import { createRabbitmqProvider } from './rabbitmq/provider';
 import { createOpenNatsProvider } from './nats-open/provider';
+import { createRabbitmqProvider } from './rabbitmq/provider';
 
 export interface QueueDependencies extends KindDependencies {
   /** The url of a server, with the secrets it takes to administer it. */

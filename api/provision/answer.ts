@@ -4,6 +4,7 @@ import { formatDuration } from '../../shared/plans';
 import { isInactive } from '../../shared/resourcestatus';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
+import { openServerWarning } from '../projection/connections';
 import { leaseLength, wireLimits } from '../projection/item';
 import type { ResourceWithCredential, StoredResource } from '../projection/store';
 import type { SpecDraft } from './spec';
@@ -41,17 +42,19 @@ export function resourceUrls(baseUrl: string, resourceId: string) {
 export async function provisionBody(found: ResourceWithCredential, access: 'ready' | 'pending', context: AnswerContext) {
   const { resource } = found;
   const token = context.deps.secrets.token(resource);
+  const connection = access === 'ready' ? context.deps.secrets.connection(found) : {};
+  const openServer = openServerWarning(found);
   const webhookSecret = resource.notify_webhook === null ? null : await context.deps.notifications.resourceSecret(resource.id);
   return {
     ok: true as const,
     id: resource.id,
     token,
     name: resource.name,
-    ...(access === 'ready' ? context.deps.secrets.connection(found) : {}),
+    ...connection,
     tier: resource.tier,
     env: resource.env,
     limits: wireLimits(resource.kind, resource.limits, leaseLength(resource)),
-    ...optionalTexts(context),
+    ...optionalTexts({ ...context, warnings: [...context.warnings, ...(openServer === null || access === 'pending' ? [] : [openServer])] }),
     status: access === 'ready' ? resource.status : ('pending' as const),
     expires_at: resource.expires_at?.toISOString() ?? null,
     ...resourceUrls(context.deps.settings.baseUrl, resource.id),

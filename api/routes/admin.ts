@@ -18,7 +18,7 @@ import {
   resourceParams,
   suspendBody,
 } from '../schemas/resources';
-import { sendCommand } from './commands';
+import { sendCommand, warningOf } from './commands';
 import { nextCursor } from './resources';
 
 const COMMAND_ERRORS = [
@@ -74,7 +74,7 @@ async function command(
   const row = await resourceForOperator(deps, request, action);
   const { applied, found } = await sendCommand(deps, request, row, lifecycleCommand);
   const item = toAdminItem(found.resource);
-  const body = { ok: true, id: item.id, status: item.status, item };
+  const body = { ok: true, id: item.id, status: item.status, ...warningOf(found), item };
   if (applied) return { status: 200, body };
   return { status: 202, body, headers: { Location: resourceUrls(deps.settings.baseUrl, item.id).resource_url } };
 }

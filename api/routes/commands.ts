@@ -10,6 +10,7 @@ import { ApiError } from '../errors';
 import { defineRoute, type Reply, type Route, type RouteRequest } from '../http/route';
 import { commandIdFor } from '../idempotency/key';
 import type { LifecycleCommand } from '../lifecycle/port';
+import { openServerWarning } from '../projection/connections';
 import { toItem } from '../projection/item';
 import type { ResourceWithCredential, StoredResource } from '../projection/store';
 import { resourceUrls } from '../provision/answer';
@@ -83,9 +84,15 @@ function reply(deps: ApiDeps, { applied, found }: Commanded, body: object): Repl
   return { status: 202, body, headers: { Location: resourceUrls(deps.settings.baseUrl, found.resource.id).resource_url } };
 }
 
-function commandBody(deps: ApiDeps, row: StoredResource) {
-  const item = toItem(row, deps.secrets.token(row));
-  return { ok: true as const, id: item.id, status: item.status, expires_at: item.expires_at, item };
+function commandBody(deps: ApiDeps, found: ResourceWithCredential) {
+  const item = toItem(found.resource, deps.secrets.token(found.resource));
+  return { ok: true as const, id: item.id, status: item.status, expires_at: item.expires_at, ...warningOf(found), item };
+}
+
+/** What a pause or a suspension could not do. */
+export function warningOf(found: ResourceWithCredential): { warning?: string } {
+  const warning = openServerWarning(found);
+  return warning === null ? {} : { warning };
 }
 
 export function commandRoutes(deps: ApiDeps): Route[] {
@@ -115,7 +122,7 @@ function extendRoute(deps: ApiDeps): Route {
     async handle(request) {
       const ttlMs = parseTtl(request.body.ttl, deps.plans.current().minimumTtlMs);
       const done = await onResource(deps, request, 'resource.extend', { type: 'extend', ttlMs });
-      return reply(deps, done, commandBody(deps, done.found.resource));
+      return reply(deps, done, commandBody(deps, done.found));
     },
   });
 }
@@ -135,7 +142,7 @@ function pauseRoute(deps: ApiDeps): Route {
     errors: [...COMMAND_ERRORS, 'already_paused', 'resource_suspended'],
     async handle(request) {
       const done = await onResource(deps, request, 'resource.pause', { type: 'pause' });
-      return reply(deps, done, commandBody(deps, done.found.resource));
+      return reply(deps, done, commandBody(deps, done.found));
     },
   });
 }
@@ -155,7 +162,7 @@ function resumeRoute(deps: ApiDeps): Route {
     errors: [...COMMAND_ERRORS, 'not_paused', 'resource_suspended'],
     async handle(request) {
       const done = await onResource(deps, request, 'resource.resume', { type: 'resume' });
-      return reply(deps, done, commandBody(deps, done.found.resource));
+      return reply(deps, done, commandBody(deps, done.found));
     },
   });
 }

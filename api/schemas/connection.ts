@@ -31,6 +31,7 @@ export const CONNECTION_SHAPES = {
     auth_mode: z.enum(['isolated', 'legacy_open']),
     vhost: z.string().optional().meta({ description: 'RabbitMQ: the virtual host that is in the url too.' }),
     credentials: queueCredentials,
+    warning: z.string().optional().meta({ description: 'legacy_open: that others reach it too.' }),
   },
   storage: {
     connection_url,

@@ -89,6 +89,7 @@ export const commandAnswer = z.object({
   id: z.uuid(),
   status: z.enum(RESOURCE_STATUSES),
   expires_at: timestamp.nullable(),
+  warning: z.string().optional().meta({ description: 'That access cannot be cut: a queue of auth_mode legacy_open.' }),
   item: itemSchema,
 });
 export const rotateAnswer = z.object({
@@ -100,7 +101,13 @@ export const rotateAnswer = z.object({
   previous_valid_until: timestamp.nullable(),
 });
 export const deleteAnswer = z.object({ ok, id: z.uuid(), message: z.string(), status: z.literal('deleting') });
-export const adminCommandAnswer = z.object({ ok, id: z.uuid(), status: z.enum(RESOURCE_STATUSES), item: adminItemSchema });
+export const adminCommandAnswer = z.object({
+  ok,
+  id: z.uuid(),
+  status: z.enum(RESOURCE_STATUSES),
+  warning: z.string().optional().meta({ description: 'That access cannot be cut: a queue of auth_mode legacy_open.' }),
+  item: adminItemSchema,
+});
 
 export const eventSchema = z
   .object({

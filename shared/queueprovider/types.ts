@@ -10,8 +10,6 @@ export type Enforcement = 'server' | 'watchdog' | 'none';
 
 /** What an engine can do; docs, tests and `/readyz` tell what it cannot. */
 export interface QueueCapabilities {
-  /** Tenants are told apart by credentials of their own; absent = by the server. */
-  credentials?: Enforcement;
   /** Access can be taken away, open connections included. */
   cut: Enforcement;
   storage: Enforcement;

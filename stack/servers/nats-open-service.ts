@@ -5,7 +5,7 @@ import { readState } from '../state';
 import { findNats } from './nats-binary';
 import { NATS_OPEN, natsOpenDefinition, natsOpenUrl } from './nats-open';
 
-export const NATS_OPEN_SERVER: KindServer & { name: OptionalServer } = {
+export const NATS_OPEN_SERVICE: KindServer & { name: OptionalServer } = {
   name: NATS_OPEN,
   kinds: [],
   without: 'queues of auth_mode legacy_open are not looked after',

@@ -18,9 +18,7 @@ function parseOpenUrl(backendName: string, text: string): { server: string; user
   if (url === null || !['nats:', 'tls:'].includes(url.protocol) || url.hostname === '')
     throw new ProviderMisconfigured(`${backendName}: the admin url must be nats://host:port or tls://host:port`);
   const server = `${url.protocol}//${url.hostname}:${url.port || '4222'}`;
-  return url.username === ''
-    ? { server }
-    : { server, user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) };
+  return url.username === '' ? { server } : { server, user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) };
 }
 
 /** It does not reconnect: what a lost connection could not send must not arrive later. */
@@ -43,6 +41,8 @@ export async function openOpenServer(backendName: string, adminUrl: string): Pro
       throw new ProviderMisconfigured(
         `${backendName}: the server asks for credentials, so it is not an open one: give it auth_mode isolated, or user and password in the admin url`,
       );
-    throw new ProviderUnavailable(`${backendName}: no connection to ${server}: ${redactUrls(error instanceof Error ? error.message : 'unknown')}`);
+    throw new ProviderUnavailable(
+      `${backendName}: no connection to ${server}: ${redactUrls(error instanceof Error ? error.message : 'unknown')}`,
+    );
   }
 }

@@ -21,7 +21,7 @@ export interface OpenNatsProviderOptions {
 }
 
 export function createOpenNatsProvider({ adminUrlOf, logger }: OpenNatsProviderOptions): QueueCredentialProvider {
-  const servers = new OpenedOnce((backendName) => openOpenServer(backendName, adminUrlOf(backendName)));
+  const servers = new OpenedOnce((backendName) => openPrepared(backendName, adminUrlOf(backendName)));
 
   /** Reads the tenant, lets `change` decide, stores what it answers, and brings its streams to it; null = leave it. */
   const update = async (
@@ -51,15 +51,10 @@ export function createOpenNatsProvider({ adminUrlOf, logger }: OpenNatsProviderO
   return {
     engine: 'nats',
     authMode: 'legacy_open',
-    capabilities: { credentials: 'none', cut: 'none', storage: 'watchdog', connections: 'none', readOnly: 'watchdog' },
+    capabilities: { cut: 'none', storage: 'watchdog', connections: 'none', readOnly: 'watchdog' },
 
     async prepareServer(backendName) {
-      const server = await servers.of(backendName);
-      assertRecent(backendName, server);
-      await server.manager.getAccountInfo().catch(() => {
-        throw new ProviderMisconfigured(`${backendName}: JetStream is off: give the server a jetstream block`);
-      });
-      await ensureRegister(server);
+      await ensureRegister(await servers.of(backendName));
     },
     serverVersion: async (backendName) => versionOf(await servers.of(backendName)),
 
@@ -110,6 +105,22 @@ export function createOpenNatsProvider({ adminUrlOf, logger }: OpenNatsProviderO
     measure: async (backendName, prefix) => measure(await servers.of(backendName), prefix),
     close: () => servers.close(),
   };
+}
+
+/** Version and JetStream are looked at once a connection; every verb needs the register. */
+async function openPrepared(backendName: string, adminUrl: string): Promise<OpenServer> {
+  const server = await openOpenServer(backendName, adminUrl);
+  try {
+    assertRecent(backendName, server);
+    await server.manager.getAccountInfo().catch(() => {
+      throw new ProviderMisconfigured(`${backendName}: JetStream is off: give the server a jetstream block`);
+    });
+    await ensureRegister(server);
+    return server;
+  } catch (error) {
+    await server.connection.close();
+    throw error;
+  }
 }
 
 /** Absent is what was absent at two looks: what a client had sent before may still be on its way. */

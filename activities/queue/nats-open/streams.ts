@@ -7,8 +7,8 @@ import {
   type StreamInfo,
   type StreamUpdateConfig,
 } from '@nats-io/jetstream';
-import { isApiError } from './register';
 import { objectOfStream } from './ownership';
+import { isApiError } from './register';
 
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;

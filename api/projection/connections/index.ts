@@ -9,6 +9,7 @@ import type { PresentConnection } from './types';
 import { presentVector } from './vector';
 import { presentWebhook } from './webhook';
 
+export { openServerWarning } from './queue-nats-open';
 export type { ConnectionFields, ConnectionInput, PublicAddress } from './types';
 
 export const PRESENT_CONNECTION: Readonly<Partial<Record<ResourceKind, PresentConnection>>> = {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { CONNECTION_SHAPES } from '../../schemas/connection';
 import { presentQueue } from './queue';
 import type { ConnectionInput } from './types';
 
@@ -69,5 +71,28 @@ describe('the answer for a queue on RabbitMQ', () => {
   it('follows the scheme of the address', () => {
     const address = { host: 'h', port: 5671, protocol: 'amqps' };
     expect(presentQueue(given({ address })).connection_url).toMatch(/^amqps:\/\/.*@h:5671\//);
+  });
+});
+
+describe('the answer for a queue on an open server', () => {
+  const open = input({
+    issued: null,
+    details: { engine: 'nats', auth_mode: 'legacy_open', subject_prefix: 'lhaaaaaaaa_b.' },
+  });
+
+  it('has a place and no key, says so, and warns', () => {
+    expect(presentQueue(open)).toEqual({
+      connection_url: 'nats://queue.example.com:4222',
+      engine: 'nats',
+      subject_prefix: 'lhaaaaaaaa_b.',
+      auth_mode: 'legacy_open',
+      credentials: { auth_mode: 'legacy_open', key_id: 'lhaaaaaaaa_b_1' },
+      warning: expect.stringContaining('without credentials'),
+    });
+    expect(JSON.stringify(presentQueue(open))).not.toContain('never told');
+  });
+
+  it('keeps to what the schema declares', () => {
+    expect(z.strictObject(CONNECTION_SHAPES.queue).parse(presentQueue(open))).toEqual(presentQueue(open));
   });
 });

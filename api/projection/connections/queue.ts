@@ -1,6 +1,7 @@
 // The answer for a queue: what all engines say, around what its own engine says.
 import type { QueueAuthMode, QueueEngine } from '../../../shared/queueprovider';
 import { presentNats } from './queue-nats';
+import { presentOpenNats } from './queue-nats-open';
 import { presentRabbitmq } from './queue-rabbitmq';
 import type { ConnectionInput, PresentConnection } from './types';
 
@@ -12,6 +13,7 @@ export type PresentEngine = (input: ConnectionInput) => {
 
 const ENGINES: Readonly<Partial<Record<`${QueueEngine}/${QueueAuthMode}`, PresentEngine>>> = {
   'nats/isolated': presentNats,
+  'nats/legacy_open': presentOpenNats,
   'rabbitmq/isolated': presentRabbitmq,
 };
 

@@ -1,0 +1,224 @@
+// The open server keeps what of the contracts can be kept on it, and says of the rest why not.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { AckPolicy, DiscardPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { createQueueBackend } from '../../../activities/queue';
+import { createOpenNatsProvider } from '../../../activities/queue/nats-open/provider';
+import { randomBase32 } from '../../../shared/crypto';
+import { type QueueCapabilities, type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
+import { aRequest, type BackendHarness, describeBackendContract } from '../../contract/backend.contract';
+import { rememberingDependencies } from '../../contract/queue-harness';
+import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
+import { NO_CREDENTIALS, natsProgram, type OpenNatsServer, openSession, startOpenNats } from './harness';
+
+jest.setTimeout(60_000);
+
+/** What the server itself would have to keep; the page on queues says the same. */
+const CANNOT = Object.fromEntries(
+  [
+    'minting needs no server and gives nothing a right by itself',
+    'removing ends live sessions, leaves no message behind, and may be repeated',
+    'both versions are good until the old one is revoked',
+    'a revoked version does not come back, whatever else is done',
+    'a credential with another password is another credential',
+  ].map((expectation) => [expectation, NO_CREDENTIALS]),
+);
+const QUIET = { info() {}, warn() {}, error: console.error };
+const CAPABILITIES: QueueCapabilities = {
+  credentials: 'none',
+  cut: 'none',
+  storage: 'watchdog',
+  connections: 'none',
+  readOnly: 'watchdog',
+};
+
+async function startProvider(): Promise<QueueProviderHarness> {
+  const server = await startOpenNats();
+  const provider = createOpenNatsProvider({ adminUrlOf: () => server.url, logger: QUIET });
+  return {
+    provider,
+    backendName: 'test',
+    open: async ({ objectName }) => {
+      const { read, write: publish, close } = openSession(await server.connect(), objectName);
+      return { read, publish, close };
+    },
+    async close() {
+      await provider.close();
+      await server.destroy();
+    },
+  };
+}
+
+async function startBackend(): Promise<BackendHarness> {
+  const server = await startOpenNats();
+  const installationId = randomBase32(8);
+  const closedFences = new Set<string>();
+  const names = new Map<string, string>();
+  const { dependencies } = rememberingDependencies({ installationId, names });
+  const backend = createQueueBackend({
+    ...dependencies,
+    logger: QUIET,
+    fence: async (ref) => !closedFences.has(ref.objectName),
+    adminUrlOf: () => server.url,
+    choiceOf: () => ({ engine: 'nats', authMode: 'legacy_open' }),
+  });
+  return {
+    backend,
+    newRequest: (connections = 5) => {
+      const resourceId = randomUUID();
+      const objectName = `lh${installationId}_${randomBase32(24)}`;
+      names.set(resourceId, objectName);
+      return aRequest({ resourceId, kind: 'queue', objectName, limits: { connections, storageMb: 8 } });
+    },
+    setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
+    open: async ({ objectName }) => openSession(await server.connect(), objectName),
+    async close() {
+      await backend.close();
+      await server.destroy();
+    },
+  };
+}
+
+function describeOpenServer(): void {
+  let server: OpenNatsServer;
+  let provider: QueueCredentialProvider;
+  beforeAll(async () => {
+    server = await startOpenNats();
+    provider = createOpenNatsProvider({ adminUrlOf: () => server.url, logger: QUIET });
+    await provider.prepareServer('test');
+  });
+  afterAll(async () => {
+    await provider.close();
+    await server.destroy();
+  });
+
+  const made = async () => {
+    const tenant = { backendName: 'test', objectName: `lhaaaaaaaa_${randomBase32(24)}` };
+    const credential = { version: 1, username: 'u', password: 'p' };
+    await provider.issueCredential({ ...tenant, credential, limits: queueLimits({ storageMb: 8 }) });
+    return tenant;
+  };
+
+  test('read-only refuses publishers by name, loses nothing, and is taken back as it was', async () => {
+    const tenant = await made();
+    const connection = await server.connect();
+    const { streams } = await jetstreamManager(connection);
+    const config = {
+      name: `${tenant.objectName}_a`,
+      subjects: [`${tenant.objectName}.a.>`],
+      max_bytes: 1_000_000,
+      discard: DiscardPolicy.Old,
+    };
+    await streams.add(config);
+    await streams.add({ ...config, name: `${tenant.objectName}_empty`, subjects: [`${tenant.objectName}.empty`] });
+    for (let index = 0; index < 100; index += 1) await jetstream(connection).publish(`${tenant.objectName}.a.${index}`, 'x'.repeat(100));
+    const before = await streams.info(config.name);
+    for (let repeat = 0; repeat < 2; repeat += 1)
+      await provider.setReadOnly({ ...tenant, readOnly: true, limits: queueLimits({ storageMb: 8 }) });
+    for (const subject of ['a.new', 'empty'])
+      await expect(jetstream(connection).publish(`${tenant.objectName}.${subject}`, 'x')).rejects.toThrow(/maximum bytes exceeded/);
+    expect((await streams.info(config.name)).state).toEqual(before.state);
+    for (let repeat = 0; repeat < 2; repeat += 1)
+      await provider.setReadOnly({ ...tenant, readOnly: false, limits: queueLimits({ storageMb: 8 }) });
+    const after = await streams.info(config.name);
+    expect(after.config).toMatchObject({ max_bytes: 1_000_000, discard: 'old' });
+    expect(after.state).toEqual(before.state);
+    await jetstream(connection).publish(`${tenant.objectName}.empty`, 'x');
+    await connection.close();
+    await provider.remove(tenant);
+  });
+
+  test('a cut stops writes and deliveries, which is all there is; restore gives both back', async () => {
+    const tenant = await made();
+    const connection = await server.connect();
+    const manager = await jetstreamManager(connection);
+    const stream = `${tenant.objectName}_a`;
+    const subject = `${tenant.objectName}.a`;
+    await manager.streams.add({ name: stream, subjects: [subject] });
+    await jetstream(connection).publish(subject, 'one');
+    await manager.consumers.add(stream, { durable_name: 'd', ack_policy: AckPolicy.Explicit });
+    const next = async () => (await (await jetstream(connection).consumers.get(stream, 'd')).next({ expires: 1_000 }))?.string() ?? null;
+    await provider.cut(tenant);
+    await expect(jetstream(connection).publish(subject, 'two')).rejects.toThrow(/maximum bytes exceeded/);
+    expect(await next()).toBeNull();
+    // Honest: whoever asks the server itself still reads.
+    expect((await manager.streams.getMessage(stream, { seq: 1 }))?.string()).toBe('one');
+    await provider.restore(tenant);
+    expect(await next()).toBe('one');
+    await jetstream(connection).publish(subject, 'two');
+    await connection.close();
+    await provider.remove(tenant);
+  });
+
+  test('removing takes exactly its own streams, halted ones and mirrors among them', async () => {
+    const [mine, other] = [await made(), await made()];
+    const connection = await server.connect();
+    const { streams } = await jetstreamManager(connection);
+    for (const { objectName } of [mine, other]) {
+      await streams.add({ name: `any-${objectName.slice(-8)}`, subjects: [`${objectName}.x`] });
+      await streams.add({ name: `${objectName}_copy`, mirror: { name: `any-${objectName.slice(-8)}` } });
+    }
+    await streams.add({ name: 'nobodys', subjects: ['nobodys.>'] });
+    await streams.add({ name: 'both', subjects: [`${mine.objectName}.y`, `${other.objectName}.y`] });
+    await provider.cut(mine);
+    await provider.remove(mine);
+    const left: string[] = [];
+    for await (const name of streams.names()) left.push(name);
+    expect(left.sort()).toEqual(
+      ['leasehold-tenants', 'nobodys', 'both', `any-${other.objectName.slice(-8)}`, `${other.objectName}_copy`].sort(),
+    );
+    await jetstream(connection).publish(`${other.objectName}.x`, 'still');
+    for (const name of ['nobodys', 'both']) await streams.delete(name);
+    await connection.close();
+    await provider.remove(other);
+    expect(await provider.list('test', 'lh')).toEqual([]);
+  });
+
+  test('removing may be repeated and leaves no message; a late version is refused', async () => {
+    const tenant = await made();
+    const session = openSession(await server.connect(), tenant.objectName);
+    await session.write('old');
+    const [first, second] = [1, 2].map((version) => ({ version, username: 'u', password: 'p' }));
+    const limits = queueLimits({ storageMb: 8 });
+    if (!first || !second) throw new Error('two versions');
+    await provider.rotateCredential({ ...tenant, credential: second, limits, previousVersion: 1 });
+    await expect(provider.issueCredential({ ...tenant, credential: first, limits })).rejects.toMatchObject({ name: 'Fenced' });
+    for (let repeat = 0; repeat < 2; repeat += 1) await provider.remove(tenant);
+    expect(await provider.list('test', 'lh')).not.toContain(tenant.objectName);
+    await provider.issueCredential({ ...tenant, credential: first, limits });
+    expect(await session.read()).toEqual([]);
+    await session.close();
+    await provider.remove(tenant);
+  });
+
+  test('a server that was killed knows its tenants when it is back', async () => {
+    const tenant = await made();
+    await provider.cut(tenant);
+    await server.kill();
+    await expect(provider.cut(tenant)).rejects.toThrow();
+    await server.start();
+    expect(await provider.list('test', 'lh')).toEqual([tenant.objectName]);
+    await provider.remove(tenant);
+  });
+
+  test('a server that asks for credentials is refused with the remedy', async () => {
+    const wrong = createOpenNatsProvider({ adminUrlOf: () => 'nats://127.0.0.1:1', logger: QUIET });
+    await expect(wrong.prepareServer('test')).rejects.toMatchObject({ name: 'ProviderUnavailable' });
+    const none = createOpenNatsProvider({ adminUrlOf: () => 'http://127.0.0.1', logger: QUIET });
+    await expect(none.prepareServer('test')).rejects.toMatchObject({ name: 'ProviderMisconfigured' });
+    await Promise.all([wrong.close(), none.close()]);
+  });
+}
+
+if (natsProgram() === null) {
+  describe('an open NATS server', () => test.skip('skipped: no server', () => {}));
+  skipQueueProviderContract('nats/legacy_open', 'no nats-server');
+} else {
+  describe('an open NATS server', describeOpenServer);
+  describeQueueProviderContract('nats/legacy_open', CAPABILITIES, startProvider, { cannot: CANNOT });
+  describeBackendContract('queue (nats, legacy_open)', startBackend, {
+    emptyHasBytes: false,
+    connectionLimit: false,
+    open: NO_CREDENTIALS,
+  });
+}
