@@ -25,7 +25,6 @@ const CANNOT = Object.fromEntries(
 );
 const QUIET = { info() {}, warn() {}, error: console.error };
 const CAPABILITIES: QueueCapabilities = {
-  credentials: 'none',
   cut: 'none',
   storage: 'watchdog',
   connections: 'none',
