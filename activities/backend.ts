@@ -80,6 +80,8 @@ export interface KindBackend extends Backend, BackendInventory {
   /** Connects, hardens and probes; repeats are cheap. Throws with one line that holds the remedy. */
   prepareServer(backendName: string): Promise<void>;
   serverVersion(backendName: string): Promise<string>;
+  /** What of this backend was never tried against the vendor's own server, in words; null or absent = everything was. */
+  unproven?(backendName: string): string | null;
   /** Removes an object that no row knows. `onlyIf` is asked under the name's lock: false = leave it all as it is. */
   destroyOrphan(ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> }, options?: CallOptions): Promise<void>;
   /**

@@ -230,5 +230,6 @@ async function backendsReadiness(store: Pick<PgResourceStore, 'backendStates'>) 
   if (states.length === 0) throw new Error('no backend is registered');
   if (down.length > 0) throw new Error(down.map((state) => `${state.name}: ${state.lastError ?? 'not ready'}`).join('; '));
   const poolReady = Object.fromEntries(states.map((state) => [state.name, state.poolReady]));
-  return { status: 'ok' as const, detail: { pool_ready: poolReady } };
+  const unproven = Object.fromEntries(states.flatMap((state) => (state.unproven === null ? [] : [[state.name, state.unproven]])));
+  return { status: 'ok' as const, detail: { pool_ready: poolReady, ...(Object.keys(unproven).length === 0 ? {} : { unproven }) } };
 }

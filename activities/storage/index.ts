@@ -61,6 +61,7 @@ export function createStorageBackend(dependencies: StorageDependencies): KindBac
     measureAll: (backendName) => ask(() => room.measureAll(backendName)),
     prepareServer: (backendName) => ask(() => room.prepareServer(backendName)),
     serverVersion: (backendName) => ask(() => room.serverVersion(backendName)),
+    unproven: (backendName) => room.unproven(backendName),
     destroyOrphan: (ref, options) => verb((orphan: typeof ref, signals) => room.destroy(orphan, signals))(ref, options),
     close: async () => room.close(),
   };
@@ -171,6 +172,11 @@ class StorageRoom {
 
   serverVersion(backendName: string): Promise<string> {
     return versionOf(this.#stores.get(backendName));
+  }
+
+  unproven(backendName: string): string | null {
+    const { name, proof } = this.#stores.get(backendName).provider;
+    return proof === 'server' ? null : `${name}: its requests were tested against a double only, never against the vendor`;
   }
 
   close(): void {

@@ -167,7 +167,7 @@ export class PgResourceStore implements ResourceStore {
   backendStates(): Promise<BackendState[]> {
     return this.#rows<BackendState>(
       'backend_states',
-      `SELECT b.name, b.kind, b.drained, b.ready, b.listed, b.last_error AS "lastError",
+      `SELECT b.name, b.kind, b.drained, b.ready, b.listed, b.last_error AS "lastError", b.unproven,
               (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS "poolReady"
          FROM backend_states b WHERE b.matters ORDER BY b.name`,
       [],
@@ -179,7 +179,7 @@ export class PgResourceStore implements ResourceStore {
       this.#rows<PlacementStates['backends'][number]>(
         'placement_backends',
         `SELECT b.name, b.kind, b.engine, b.region, b.host_name AS host, b.capacity, b.weight, b.own_drained AS drained, b.ready,
-                b.server_version, b.last_error,
+                b.server_version, b.last_error, b.unproven,
                 (SELECT count(*) FROM resources r WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed'))::int AS held,
                 (SELECT count(*) FROM pool_items p WHERE p.backend_name = b.name AND p.state = 'ready')::int AS pool_ready
            FROM backend_states b WHERE b.matters ORDER BY b.kind, b.name`,

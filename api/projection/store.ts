@@ -107,6 +107,8 @@ export interface BackendState {
   /** False: not configured any more, and resources live on it. */
   listed: boolean;
   lastError: string | null;
+  /** What was never tried against the vendor's own server. */
+  unproven: string | null;
   poolReady: number;
 }
 
@@ -124,6 +126,7 @@ export interface PlacementStates {
     ready: boolean;
     server_version: string | null;
     last_error: string | null;
+    unproven: string | null;
     pool_ready: number;
   }[];
   hosts: {

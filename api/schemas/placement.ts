@@ -19,6 +19,7 @@ export const backendSchema = z
     ready: z.boolean(),
     server_version: z.string().nullable(),
     last_error: z.string().nullable(),
+    unproven: z.string().nullable().meta({ description: "What of it was never tried against the vendor's own server." }),
     pool_ready: count.meta({ description: 'Items made ahead.' }),
   })
   .meta({ id: 'Backend' });

@@ -111,22 +111,25 @@ async function tooLate(): Promise<never> {
 async function lookAt(dependencies: BackendWatchDependencies, config: BackendConfig): Promise<void> {
   const { pool, logger, kinds } = dependencies;
   let serverVersion: string | null = null;
+  let unproven: string | null = null;
   let problem: string | null = null;
   try {
     const kind = kinds.get(config.kind);
     if (kind === undefined) throw new Error(`this process has no ${config.kind}`);
     const prepared = kind.prepareServer(config.name).then(() => kind.serverVersion(config.name));
     serverVersion = await Promise.race([prepared, tooLate()]);
+    unproven = kind.unproven?.(config.name) ?? null;
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
   const { rows } = await pool.query<{ changed: boolean }>(
-    `UPDATE backends AS now SET ready = $2, server_version = coalesce($3, now.server_version), last_error = $4, checked_at = now()
+    `UPDATE backends AS now SET ready = $2, server_version = coalesce($3, now.server_version), last_error = $4, checked_at = now(),
+            unproven = CASE WHEN $2 THEN $5 ELSE now.unproven END
        FROM backends AS before WHERE now.name = $1 AND before.name = $1
      RETURNING before.ready IS DISTINCT FROM now.ready OR before.last_error IS DISTINCT FROM now.last_error AS changed`,
-    [config.name, problem === null, serverVersion, problem],
+    [config.name, problem === null, serverVersion, problem, unproven],
   );
   if (rows[0]?.changed !== true) return;
-  if (problem === null) logger.info('backend is ready', { backend: config.name, server_version: serverVersion });
+  if (problem === null) logger.info('backend is ready', { backend: config.name, server_version: serverVersion, unproven });
   else logger.error('backend takes no resources', { backend: config.name, error: problem });
 }

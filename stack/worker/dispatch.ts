@@ -41,6 +41,7 @@ export function dispatching(parts: {
     destroyOrphan: async (ref, options) => await byName(ref.backendName).destroyOrphan(ref, options),
     prepareServer: async (backendName) => await byName(backendName).prepareServer(backendName),
     serverVersion: async (backendName) => await byName(backendName).serverVersion(backendName),
+    unproven: (backendName) => byName(backendName).unproven?.(backendName) ?? null,
     close: async () => undefined,
   };
 }
