@@ -189,8 +189,11 @@ export class IamUsers {
   }
 
   async #createKey(userName: string, options: CallOptions): Promise<StorageKey> {
-    const { AccessKey } = await this.#iam.send(new CreateAccessKeyCommand({ UserName: userName }), abort(options));
+    const answer = await this.#iam.send(new CreateAccessKeyCommand({ UserName: userName }), abort(options));
+    const { AccessKey, $metadata } = answer;
     if (!AccessKey?.AccessKeyId || !AccessKey.SecretAccessKey) throw new Error('the store issued no key');
+    // The client asked again because no answer came: what was made for the first time is known to nobody.
+    if (($metadata.attempts ?? 1) > 1) await this.#deleteKeys(userName, (id) => id !== AccessKey.AccessKeyId, options);
     return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
   }
 
