@@ -6,6 +6,8 @@ import type { RabbitmqManagement } from './management';
 const LOOK_MS = 40;
 const QUIET_LOOKS = 3;
 const MAX_LOOKS = 200;
+/** A connection that ends by itself in that moment makes the server fail the whole call. */
+const MAX_FAILURES = 5;
 
 /**
  * Call it once the server lets no further one in, or none with the old rights. One that was let in just before is counted a moment later: so
@@ -15,11 +17,16 @@ const MAX_LOOKS = 200;
 export async function closeConnections(management: RabbitmqManagement, users: readonly string[], signal?: AbortSignal): Promise<void> {
   const closed = new Set<string>();
   let quietLooks = 0;
+  let failures = 0;
   for (let look = 0; look < MAX_LOOKS; look += 1) {
     const seen = await Promise.all(users.map(async (user) => ({ user, names: await management.connectionsOf(user, signal) })));
     const open = seen.filter(({ names }) => names.some((name) => !closed.has(name)));
-    await Promise.all(open.map(({ user }) => management.closeConnectionsOf(user, signal)));
-    for (const { names } of open) for (const name of names) closed.add(name);
+    const ended = await Promise.allSettled(open.map(({ user }) => management.closeConnectionsOf(user, signal)));
+    for (const [index, { names }] of open.entries()) {
+      const result = ended[index];
+      if (result?.status === 'fulfilled') for (const name of names) closed.add(name);
+      else if (++failures > MAX_FAILURES) throw result?.reason;
+    }
     quietLooks = open.length === 0 ? quietLooks + 1 : 0;
     if (quietLooks === QUIET_LOOKS) return;
     await sleep(LOOK_MS, undefined, { signal });

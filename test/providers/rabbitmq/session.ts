@@ -39,6 +39,11 @@ export async function hangUp(connection: ChannelModel): Promise<void> {
 export async function onChannel<T>(connection: ChannelModel, work: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
   const channel = await connection.createConfirmChannel();
   let refusal: unknown;
+  const onConnectionError = (error: unknown) => {
+    refusal = error;
+  };
+  // Some refusals end the whole connection.
+  connection.once('error', onConnectionError);
   const closed = new Promise<never>((_, reject) => {
     channel.on('error', (error) => {
       refusal = error;
@@ -51,6 +56,7 @@ export async function onChannel<T>(connection: ChannelModel, work: (channel: Con
   } catch (error) {
     throw refusal ?? error;
   } finally {
+    connection.off('error', onConnectionError);
     await Promise.resolve()
       .then(() => channel.close())
       .catch(() => {});
