@@ -6,6 +6,9 @@ import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/cli
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type BackendConfig, loadBackends } from '../shared/plans';
+import type { StorageKey } from '../shared/storageprovider';
+import { MinioAdmin } from '../shared/storageprovider/minioadmin';
+import { onKafka, onOpenNats, onRabbitmq } from './inventory-queues';
 
 /** A stack of this machine, as far as its servers are looked at. */
 export interface Looked {
@@ -42,7 +45,7 @@ async function onServer(stack: Looked, place: Place): Promise<string[]> {
     case 'vector':
       return onPostgres(place);
     case 'queue':
-      return onNats(stack, place);
+      return onQueue(stack, place);
     case 'storage':
       return onStore(place);
     case 'webhook':
@@ -50,6 +53,13 @@ async function onServer(stack: Looked, place: Place): Promise<string[]> {
     default:
       return [];
   }
+}
+
+function onQueue(stack: Looked, place: Place): Promise<string[]> | string[] {
+  const { engine, options } = place.backend;
+  if (engine === 'rabbitmq') return onRabbitmq(place);
+  if (engine === 'kafka') return onKafka(place);
+  return options.auth_mode === 'legacy_open' ? onOpenNats(place) : onNats(stack, place);
 }
 
 async function rows(connectionString: string, text: string, values: unknown[]): Promise<string[]> {
@@ -116,7 +126,7 @@ function onNats({ home }: Looked, { prefix }: Place): string[] {
 }
 
 /** Bucket names hold no underscore, so the installation's id is what is looked for. */
-async function onStore({ url, prefix }: Place): Promise<string[]> {
+async function onStore({ backend, url, prefix }: Place): Promise<string[]> {
   const { origin, username, password } = new URL(url);
   const credentials = { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) };
   const options = { endpoint: origin, region: 'us-east-1', credentials, maxAttempts: 1 };
@@ -126,7 +136,7 @@ async function onStore({ url, prefix }: Place): Promise<string[]> {
   try {
     const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
     const buckets = Buckets.flatMap(({ Name }) => Name ?? []);
-    const { Users = [] } = await iam.send(new ListUsersCommand({}));
+    const users = backend.options.provider === 'minio' ? await minioPolicies(options) : await iamUsers(iam);
     const objects = await Promise.all(
       buckets
         .filter((name) => !name.startsWith(id))
@@ -135,12 +145,23 @@ async function onStore({ url, prefix }: Place): Promise<string[]> {
           return Contents.flatMap(({ Key }) => (Key?.includes(id) ? `object ${Bucket}/${Key}` : []));
         }),
     );
-    const users = Users.flatMap(({ UserName }) => (UserName?.startsWith(id) ? `user ${UserName}` : []));
-    return [...buckets.filter((name) => name.startsWith(id)).map((name) => `bucket ${name}`), ...users, ...objects.flat()];
+    const ours = (what: string, names: string[]) => names.filter((name) => name.startsWith(id)).map((name) => `${what} ${name}`);
+    return [...ours('bucket', buckets), ...ours('user', users), ...objects.flat()];
   } finally {
     s3.destroy();
     iam.destroy();
   }
+}
+
+async function iamUsers(iam: IAMClient): Promise<string[]> {
+  const { Users = [] } = await iam.send(new ListUsersCommand({}));
+  return Users.flatMap(({ UserName }) => UserName ?? []);
+}
+
+/** MinIO tells its users to its own client alone; each of ours has a policy of its name, which is made before and removed after it. */
+async function minioPolicies(options: { endpoint: string; region: string; credentials: StorageKey }): Promise<string[]> {
+  const { endpoint, region, credentials: key } = options;
+  return [...(await new MinioAdmin({ endpoint, region, key }).policies()).keys()];
 }
 
 async function inInbox(stack: Looked, { prefix }: Place): Promise<string[]> {

@@ -41,15 +41,15 @@ export interface BenchStack {
   stop: () => Promise<void>;
 }
 
-/** `plans` is the text of the plans file; the pools' refill is off until somebody says otherwise. */
-export async function startBenchStack(options: { plans: string; env?: NodeJS.ProcessEnv }): Promise<BenchStack> {
+/** `plans` and `backends` are the texts of these files; the pools' refill is off until somebody says otherwise. */
+export async function startBenchStack(options: { plans: string; backends?: string; env?: NodeJS.ProcessEnv }): Promise<BenchStack> {
   const dir = mkdtempSync(join(tmpdir(), 'leasehold-bench-'));
   // Postgres runs as a user of its own when we are root; that user must reach its data.
   chmodSync(dir, 0o755);
   const plansFile = join(dir, 'plans.yaml');
   writeFileSync(plansFile, options.plans);
   const backendsFile = join(dir, 'backends.yaml');
-  writeFileSync(backendsFile, backendsWithOwnPorts());
+  writeFileSync(backendsFile, options.backends ?? backendsWithOwnPorts());
   const home = join(dir, 'home');
   const port = await findFreePort();
   const namespace = 'leasehold';

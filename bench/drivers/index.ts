@@ -1,7 +1,9 @@
 import type { ResourceKind } from '../../shared/resourcetype';
+import { kafkaDriver } from './kafka';
 import { mongodbDriver } from './mongodb';
 import { postgresDriver, vectorDriver } from './postgres';
-import { queueDriver } from './queue';
+import { natsOpenDriver, queueDriver } from './queue';
+import { rabbitmqDriver } from './rabbitmq';
 import { redisDriver } from './redis';
 import { storageDriver } from './storage';
 import type { KindDriver } from './types';
@@ -18,3 +20,11 @@ export const DRIVERS: Readonly<Record<ResourceKind, KindDriver>> = {
   storage: storageDriver,
   webhook: webhookDriver,
 };
+
+/** By engine; the open server's tenants have no credentials. */
+export const QUEUE_DRIVERS = {
+  nats: queueDriver,
+  rabbitmq: rabbitmqDriver,
+  kafka: kafkaDriver,
+  'nats-open': natsOpenDriver,
+} as const satisfies Readonly<Record<string, KindDriver>>;

@@ -1,6 +1,6 @@
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connect, credsAuthenticator } from '@nats-io/transport-node';
-import { CONNECT_MS, type KindDriver, required } from './types';
+import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { CONNECT_MS, type KindDriver, required, type Session } from './types';
 
 const STREAM = 'kept';
 const STREAM_BYTES = 1024 * 1024;
@@ -17,23 +17,37 @@ export const queueDriver: KindDriver = {
       reconnect: false,
     });
     connection.closed().catch(() => undefined);
-    const subject = `${subject_prefix}kept`;
-    return {
-      async ping() {
-        if (connection.isClosed()) throw new Error('the connection is closed');
-        await connection.flush();
-      },
-      async write(value) {
-        const manager = await jetstreamManager(connection);
-        await manager.streams.add({ name: STREAM, subjects: [subject], max_bytes: STREAM_BYTES });
-        await jetstream(connection).publish(subject, value);
-      },
-      async read() {
-        const manager = await jetstreamManager(connection);
-        const message = await manager.streams.getMessage(STREAM, { last_by_subj: subject });
-        return message?.string() ?? '';
-      },
-      close: () => connection.close(),
-    };
+    return sessionOf(connection, { stream: STREAM, subject: `${subject_prefix}kept` });
   },
 };
+
+/** A server without credentials: one keeps to one's own prefix because one is told so. */
+export const natsOpenDriver: KindDriver = {
+  kind: 'queue',
+  driver: '@nats-io/transport-node',
+  async open({ connection_url, subject_prefix = '' }) {
+    const connection = await connect({ servers: connection_url, timeout: CONNECT_MS, reconnect: false });
+    connection.closed().catch(() => undefined);
+    return sessionOf(connection, { stream: `${subject_prefix.replace(/\.$/, '')}_${STREAM}`, subject: `${subject_prefix}kept` });
+  },
+};
+
+function sessionOf(connection: NatsConnection, { stream, subject }: { stream: string; subject: string }): Session {
+  return {
+    async ping() {
+      if (connection.isClosed()) throw new Error('the connection is closed');
+      await connection.flush();
+    },
+    async write(value) {
+      const manager = await jetstreamManager(connection);
+      await manager.streams.add({ name: stream, subjects: [subject], max_bytes: STREAM_BYTES });
+      await jetstream(connection).publish(subject, value);
+    },
+    async read() {
+      const manager = await jetstreamManager(connection);
+      const message = await manager.streams.getMessage(stream, { last_by_subj: subject });
+      return message?.string() ?? '';
+    },
+    close: () => connection.close(),
+  };
+}

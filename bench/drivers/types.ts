@@ -12,7 +12,7 @@ export interface Granted {
   key_prefix?: string;
   subject_prefix?: string;
   dimensions?: number;
-  credentials?: { creds_file?: string; username?: string; password?: string };
+  credentials?: { creds_file?: string; username?: string; password?: string; security_protocol?: string };
   endpoint?: string;
   region?: string;
   bucket?: string;

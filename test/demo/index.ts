@@ -1,18 +1,15 @@
 // `npm run demo`: from a fresh start, one resource of each kind through its whole life, by HTTP and by the field's own driver with what
 // the answers hold and nothing else. A line a step; exit code 0 only when all is as promised.
-// `npm run demo -- claim` is the life of a claim instead.
-import { DRIVERS, type Granted, type Session } from '../../bench/drivers';
-import { inventory } from '../../bench/inventory';
+// `npm run demo -- claim` is the life of a claim instead, `npm run demo -- providers` that of a queue on each engine and a bucket on each store.
+import { DRIVERS, type Granted } from '../../bench/drivers';
 import { Refused, type ResourceClient, resourceClient } from '../../bench/resources';
 import { type BenchStack, productPlans, startBenchStack } from '../../bench/stack';
 import { RESOURCE_KINDS, type ResourceKind, ROUTE_SEGMENT } from '../../shared/resourcetype';
 import { demoClaim } from './claim';
+import { isDeleted, nothingIsLeft, pausesAndResumes, rotates, say, seconds, step, writesAndReads } from './life';
+import { demoProviders } from './providers';
 
 const BUILD_MS = 300_000;
-const VALUE = 'written before the pause';
-
-const say = (line: string) => process.stdout.write(`${line}\n`);
-const seconds = (sinceMs: number) => `${((performance.now() - sinceMs) / 1000).toFixed(2)} s`;
 
 interface Demo {
   client: ResourceClient;
@@ -70,72 +67,17 @@ async function created({ client, stack }: Demo, kind: ResourceKind): Promise<Gra
 }
 
 async function life({ client }: Demo, kind: ResourceKind, granted: Granted): Promise<void> {
-  const { driver } = DRIVERS[kind];
-  const timed = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-    const began = performance.now();
-    const result = await work();
-    step(kind, what, began);
-    return result;
-  };
-  await timed(`${driver} wrote and read with what the answer holds`, () =>
-    using(kind, granted, async (session) => {
-      await session.write(VALUE);
-      holds(await session.read());
-    }),
-  );
-  await timed('paused', () => client.pause(granted));
-  await timed(`${driver} is refused`, () => isRefused(kind, granted));
-  await timed('resumed', () => client.resume(granted));
-  await timed(`${driver} finds the data`, () => finds(kind, granted));
-  const rotated = await timed('rotated', () => client.rotate(granted));
-  if (JSON.stringify(rotated) === JSON.stringify(granted)) throw new Error('the credentials are the same after a rotation');
-  await timed(`${driver} finds the data with the new credentials`, () => finds(kind, rotated));
-  await timed('deleted, and its row says so', async () => {
-    await client.remove(granted);
-    await client.becomes(granted, 'deleted');
-  });
-  for (const former of [granted, rotated]) await isRefused(kind, former);
-  say(`${kind.padEnd(9)} ${driver} is refused with every credential that it had`);
+  const living = { name: kind, driver: DRIVERS[kind], granted };
+  await writesAndReads(living);
+  await pausesAndResumes(client, living);
+  const rotated = await rotates(client, living);
+  await isDeleted(client, living, [granted, rotated]);
 }
 
-function step(kind: ResourceKind, what: string, began: number): void {
-  say(`${kind.padEnd(9)} ${what.padEnd(64)} ${seconds(began)}`);
-}
-
-async function using(kind: ResourceKind, granted: Granted, work: (session: Session) => Promise<void>): Promise<void> {
-  const session = await DRIVERS[kind].open(granted);
-  try {
-    await work(session);
-  } finally {
-    await session.close();
-  }
-}
-
-const finds = (kind: ResourceKind, granted: Granted) => using(kind, granted, async (session) => holds(await session.read()));
-
-function holds(value: string): void {
-  if (value !== VALUE) throw new Error(`"${VALUE}" was written and "${value}" is there`);
-}
-
-async function isRefused(kind: ResourceKind, granted: Granted): Promise<void> {
-  const letIn = await using(kind, granted, (session) => session.ping()).then(
-    () => true,
-    () => false,
-  );
-  if (letIn) throw new Error(`${DRIVERS[kind].driver} was let in to ${kind} ${granted.id}`);
-}
-
-async function nothingIsLeft(stack: BenchStack): Promise<void> {
-  let left = 0;
-  for (const [place, names] of await inventory(stack)) {
-    say(`${place.padEnd(18)} ${names.length === 0 ? 'empty' : names.join(', ')}`);
-    left += names.length;
-  }
-  if (left > 0) throw new Error(`${left} things are left on the servers`);
-}
-
-const [what] = process.argv.slice(2);
-(what === 'claim' ? demoClaim() : main()).then(
+const DEMOS: Readonly<Record<string, () => Promise<void>>> = { kinds: main, claim: demoClaim, providers: demoProviders };
+const [what = 'kinds'] = process.argv.slice(2);
+const demo = DEMOS[what] ?? (() => Promise.reject(new Error(`there is no demo ${what}: name one of ${Object.keys(DEMOS).join(', ')}`)));
+demo().then(
   () => process.exit(0),
   (error: unknown) => {
     process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,0 +1,78 @@
+// What is left on servers of the other queues, asked by their own protocols: every name that begins as this installation's do.
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { AclOperations, AclPermissionTypes, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
+import { KafkaCluster, scramUsers } from '../activities/queue/kafka/cluster';
+import { parseKafkaAdminUrl, parseRabbitmqAdminUrl } from '../shared/queueprovider';
+
+interface Place {
+  url: string;
+  prefix: string;
+}
+
+type Names = Readonly<Record<string, readonly string[]>>;
+
+/** Names are what is ours by its prefix; each is said with what it is. */
+function ours(names: Names, prefix: string): string[] {
+  return Object.entries(names).flatMap(([what, all]) => all.filter((name) => name.startsWith(prefix)).map((name) => `${what} ${name}`));
+}
+
+export async function onRabbitmq({ url, prefix }: Place): Promise<string[]> {
+  const { management, username, password } = parseRabbitmqAdminUrl(url);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const asked = async <Entry>(path: string): Promise<Entry[]> => {
+    const answer = await fetch(`${management}/api/${path}`, { headers: { authorization } });
+    if (!answer.ok) throw new Error(`RabbitMQ answered ${answer.status} to ${path}`);
+    return (await answer.json()) as Entry[];
+  };
+  const [vhosts, users, connections] = await Promise.all([
+    asked<{ name: string }>('vhosts'),
+    asked<{ name: string }>('users'),
+    asked<{ user: string }>('connections'),
+  ]);
+  const names = (entries: { name: string }[]) => entries.map(({ name }) => name);
+  return ours({ vhost: names(vhosts), user: names(users), 'connection of': connections.map(({ user }) => user ?? '') }, prefix);
+}
+
+const EVERY_RIGHT = {
+  resourceType: ResourceTypes.ANY,
+  resourceName: null,
+  resourcePatternType: ResourcePatternTypes.ANY,
+  principal: null,
+  host: null,
+  operation: AclOperations.ANY,
+  permissionType: AclPermissionTypes.ANY,
+} as const;
+
+export async function onKafka({ url, prefix }: Place): Promise<string[]> {
+  const cluster = new KafkaCluster('inventory', parseKafkaAdminUrl(url));
+  try {
+    const [users, topics, groups, rights, quotas] = await Promise.all([
+      scramUsers(cluster),
+      cluster.ask((client) => client.listTopics()),
+      cluster.ask(async (client) => [...(await client.listGroups({ types: [] })).keys()]),
+      cluster.ask((client) => client.describeAcls({ filter: EVERY_RIGHT })),
+      cluster.ask((client) => client.describeClientQuotas({ components: [{ entityType: 'user', matchType: 2 }] })),
+    ]);
+    const holders = rights.flatMap(({ acls }) => acls.map(({ principal }) => principal.replace(/^User:/, '')));
+    const limited = quotas.flatMap(({ entity }) => entity.flatMap(({ entityName }) => entityName ?? []));
+    const about = rights.map(({ resourceName }) => resourceName);
+    return ours({ user: users, topic: topics, group: groups, 'right of': holders, 'right to': about, 'quota of': limited }, prefix);
+  } finally {
+    await cluster.close();
+  }
+}
+
+/** Everybody may look there. */
+export async function onOpenNats({ url, prefix }: Place): Promise<string[]> {
+  const connection = await connect({ servers: new URL(url).host, reconnect: false, timeout: 5_000 });
+  try {
+    const streams: string[] = [];
+    for await (const { config } of (await jetstreamManager(connection)).streams.list()) streams.push(config.name);
+    return ours({ stream: streams, bucket: streams.map((name) => name.replace(/^(KV|OBJ)_/, '')) }, prefix).filter(
+      (line, index, all) => all.indexOf(line) === index,
+    );
+  } finally {
+    await connection.close();
+  }
+}
