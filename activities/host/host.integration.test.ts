@@ -48,8 +48,8 @@ async function specOf(script = '', change: Partial<HostProcessSpec> = {}): Promi
 }
 
 /** A connection that stays; each question is a line of script in the process. */
-async function talk(port: number): Promise<{ ask: (question: string) => Promise<string>; close: () => void }> {
-  for (let attempt = 0; ; attempt += 1) {
+async function talk(port: number, { attempts = 1_500 } = {}): Promise<{ ask: (question: string) => Promise<string>; close: () => void }> {
+  for (let attempt = 1; ; attempt += 1) {
     const socket = connect({ host: '127.0.0.1', port });
     const connected = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
@@ -64,7 +64,7 @@ async function talk(port: number): Promise<{ ask: (question: string) => Promise<
         });
       return { ask, close: () => socket.destroy() };
     }
-    if (attempt > 250) throw new Error(`nothing listens on ${port}`);
+    if (attempt === attempts) throw new Error(`nothing listens on ${port}`);
     await sleep(20);
   }
 }
@@ -79,7 +79,7 @@ async function askOnce(port: number, question: string): Promise<string> {
 }
 
 async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let attempt = 0; attempt < 600; attempt += 1) {
+  for (let attempt = 0; attempt < 2_400; attempt += 1) {
     if (await condition()) return;
     await sleep(25);
   }
@@ -125,7 +125,7 @@ describe('running and ending', () => {
     const left = spawnSync('find', [options.directory, '-name', `*${NAME}*`], { encoding: 'utf8' }).stdout;
     expect(left).toBe('');
     if (asRoot) await until(() => spawnSync('pgrep', ['-U', String(uid)]).status === 1);
-    await expect(talk(spec.port).then(() => 'listens')).rejects.toThrow('nothing listens');
+    await expect(talk(spec.port, { attempts: 1 }).then(() => 'listens')).rejects.toThrow('nothing listens');
   });
 
   test('what ends by itself is started again, ever later, until it is stopped', async () => {

@@ -200,7 +200,7 @@ describe('a transition', () => {
       client.on('notification', (message) => heard.push(message.payload ?? ''));
       await client.query('LISTEN resource_events');
       await platform.transition(change(row, { status: 'active' }, 'resource.active'));
-      for (let attempt = 0; attempt < 100 && !heard.includes(row.resourceId); attempt += 1) await client.query('SELECT pg_sleep(0.02)');
+      for (let attempt = 0; attempt < 3_000 && !heard.includes(row.resourceId); attempt += 1) await client.query('SELECT pg_sleep(0.02)');
       expect(heard).toContain(row.resourceId);
     } finally {
       client.release(true);

@@ -39,7 +39,7 @@ whereThereIsOne('a server of one’s own', () => {
   }
 
   async function comesBack(request: ProvisionRequest): Promise<Redis> {
-    for (let attempt = 0; attempt < 400; attempt += 1) {
+    for (let attempt = 0; attempt < 2_000; attempt += 1) {
       const client = await harness.client(request).catch(() => null);
       if (client) return client;
       await sleep(25);
@@ -49,7 +49,7 @@ whereThereIsOne('a server of one’s own', () => {
 
   /** Of a server that may just be starting. */
   async function refusal(request: ProvisionRequest, version: number): Promise<string> {
-    for (let attempt = 0; attempt < 400; attempt += 1) {
+    for (let attempt = 0; attempt < 2_000; attempt += 1) {
       const words = await harness.client(request, { version }).then(
         () => 'it was let in',
         (error: unknown) => String(error),
@@ -84,7 +84,7 @@ whereThereIsOne('a server of one’s own', () => {
     const client = await harness.client(request);
     for (let index = 0; index < 120; index += 1) await client.set('k', String(index).padEnd(1024 * 1024, 'x'));
     const disk = async () => (await processes().inspect(request.objectName)).diskBytes;
-    for (let attempt = 0; attempt < 100 && (await disk()) > 60 * 1024 * 1024; attempt += 1) await sleep(50);
+    for (let attempt = 0; attempt < 1_000 && (await disk()) > 60 * 1024 * 1024; attempt += 1) await sleep(50);
     expect(await disk()).toBeLessThanOrEqual(60 * 1024 * 1024);
     await killServer(request);
     const again = await comesBack(request);

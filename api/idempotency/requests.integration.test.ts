@@ -126,10 +126,10 @@ describe('requests under one Idempotency-Key', () => {
     let made = 0;
     const work = async () => {
       made += 1;
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await new Promise((resolve) => setTimeout(resolve, 5_000));
       return answer(made);
     };
-    const replies = await Promise.all([1, 2].map(() => once(processOf({ leaseMs: 500 }), request, work)));
+    const replies = await Promise.all([1, 2].map(() => once(processOf({ leaseMs: 2_000 }), request, work)));
     expect(made).toBe(1);
     expect(replies[0]?.body).toEqual(replies[1]?.body);
   });

@@ -72,12 +72,12 @@ describe('Postgres alone', () => {
 
   it('begins anew after its window, and sweeps what has ended', async () => {
     const counter = counterOn();
-    const short = { limit: 1, windowSeconds: 1 };
+    const short = { limit: 1, windowSeconds: 2 };
     expect((await counter.take('short', 'a', short)).allowed).toBe(true);
     expect((await counter.take('short', 'a', short)).allowed).toBe(false);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
     expect((await counter.take('short', 'a', short)).allowed).toBe(true);
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
     await counter.sweep();
     expect(await rowsOf('a')).toEqual([]);
   });

@@ -65,7 +65,15 @@ describe('policies', () => {
     const set = await world.call(`PUT ${PATH}`, { ...asOperator, body });
     const denied = await world.call(`PUT ${PATH}`, { bearer: team.keys.admin, body });
     expect(denied.status).toBe(403);
-    const lines = await Promise.all([set, denied].map((answer) => world.audited(String(answer.headers['x-request-id']))));
+    const lines = await Promise.all(
+      [set, denied].map((answer) =>
+        // A denial is written beside the answer, not before it.
+        eventually(
+          () => world.audited(String(answer.headers['x-request-id'])),
+          (rows) => rows.length > 0,
+        ),
+      ),
+    );
     expect(lines.map(([line]) => line?.result)).toEqual(['success', 'denied']);
   });
 });

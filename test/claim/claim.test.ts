@@ -166,8 +166,10 @@ describe('the ladder after a claim', () => {
     const { id, token, workflowId } = await anonymous();
     await fastForward(lifecycle.client, workflowId, 19 * HOUR_MS);
     expect((await claim({ token, email: 'ada@example.com' })).status).toBe(201);
-    const memo = (await lifecycle.client.workflow.getHandle(workflowId).describe()).memo;
-    expect(memo?.nextStep).toBe('warn 6h');
+    await eventually(
+      async () => (await lifecycle.client.workflow.getHandle(workflowId).describe()).memo?.nextStep,
+      (next) => next === 'warn 6h',
+    );
     await skipToEnd(lifecycle.client, workflowId);
     await lifecycle.client.workflow.getHandle(workflowId).result();
     const { created_at: createdAt } = await rowOf(database, id);

@@ -119,7 +119,7 @@ export async function startNotifications(
     pool,
     databaseUrl: database.appUrl,
     keyring: Keyring.parse(TEST_KEYRING),
-    egress: createEgress({ allowedCidrs: ['127.0.0.1/32'], ports: 'any', timeoutMs: 2_000 }),
+    egress: createEgress({ allowedCidrs: ['127.0.0.1/32'], ports: 'any', timeoutMs: 10_000 }),
     registry,
     logger: { info() {}, warn() {} },
     mail:

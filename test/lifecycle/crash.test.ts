@@ -104,7 +104,7 @@ async function liveThroughCrash(): Promise<void> {
   });
   const allReached = async () =>
     lives.filter(({ spec, error }) => error === null && !worker.reached.has(spec.resourceId)).map(({ name }) => name);
-  await eventually(allReached, (missing) => missing.length === 0, 30_000);
+  await eventually(allReached, (missing) => missing.length === 0, 120_000);
   worker.child.kill('SIGKILL');
   expect(await worker.exited).toBe('SIGKILL');
   await each(async ({ spec, meanwhile }) => {
@@ -155,7 +155,7 @@ beforeAll(async () => {
     ...beforeDeletion.map((point) => newLife(point, 'extend')),
   ];
   await liveThroughCrash();
-}, 240_000);
+}, 400_000);
 
 afterAll(async () => {
   worker.child.kill('SIGKILL');
@@ -174,6 +174,10 @@ const story = (events: StoredEvent[]) =>
     Object.keys(data),
   ]);
 
+/** With what lies behind it: a refused command says why only there. */
+const told = (error: unknown): string =>
+  error instanceof Error ? [error.message, ...(error.cause === undefined ? [] : [told(error.cause)])].join(' < ') : String(error);
+
 /** Runs the check for each life and names those that fail it. */
 async function expectOfEach(meanwhile: Meanwhile | null, check: (life: Life) => Promise<void> | void): Promise<void> {
   const failures: string[] = [];
@@ -183,7 +187,7 @@ async function expectOfEach(meanwhile: Meanwhile | null, check: (life: Life) => 
     try {
       await check(life);
     } catch (error) {
-      failures.push(`${life.name}: ${(error as Error).message}`);
+      failures.push(`${life.name}: ${told(error)}`);
     }
   }
   expect(failures).toEqual([]);

@@ -130,9 +130,15 @@ describe('an anonymous resource that gave an address and a webhook', () => {
   });
 
   it('keeps url, secret and address out of Temporal', async () => {
-    const executions = [];
-    for await (const run of lifecycle.client.workflow.list({ query: `WorkflowType = 'deliver'` })) executions.push(run);
-    expect(executions.length).toBeGreaterThanOrEqual(26);
+    // The list is kept beside the workflows, and a moment later than they.
+    const executions = await eventually(
+      async () => {
+        const found = [];
+        for await (const run of lifecycle.client.workflow.list({ query: `WorkflowType = 'deliver'` })) found.push(run);
+        return found;
+      },
+      ({ length }) => length >= 26,
+    );
     const history = await lifecycle.client.workflow.getHandle(executions[0]?.workflowId ?? '').fetchHistory();
     expect(JSON.stringify(history)).not.toMatch(/example\.test|127\.0\.0\.1|whsec_/);
     const payloads = (history.events ?? []).flatMap((event) => event.workflowExecutionStartedEventAttributes?.input?.payloads ?? []);

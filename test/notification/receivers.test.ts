@@ -95,12 +95,15 @@ describe('a receiver that', () => {
     expect(receiver.to('/broken')).toHaveLength(3);
     expect(new Set(receiver.to('/broken').map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     expect(receiver.to('/fine').filter(({ event }) => event.resource_id === spec.resourceId)).toHaveLength(2);
-    const { rows: audited } = await database.pool.query(
-      `SELECT * FROM audit_logs WHERE action = 'notification.dead_lettered' AND team_id = $1`,
-      [teamId],
+    const { rows: audited } = await eventually(
+      () => database.pool.query(`SELECT * FROM audit_logs WHERE action = 'notification.dead_lettered' AND team_id = $1`, [teamId]),
+      ({ rowCount }) => rowCount !== 0,
     );
     expect(audited).toMatchObject([{ target_id: dead?.id, result: 'failure' }]);
-    expect(await notifications.registry.metrics()).toContain('leasehold_deliveries_dead_total{channel="webhook"} 1');
+    await eventually(
+      () => notifications.registry.metrics(),
+      (text) => text.includes('leasehold_deliveries_dead_total{channel="webhook"} 1'),
+    );
 
     receiver.answer = (_call, response) => void response.writeHead(200).end();
     expect(await store.retryDelivery(subscription.id, dead?.id ?? '')).toMatchObject({ state: 'pending', attempts: 0 });

@@ -24,6 +24,7 @@ class CrashingStore extends FakeStore {
   override async find(key: { id: string; tokenHash: string | null }) {
     const how = key.id.slice(-1);
     if (how === '9') {
+      process.stdout.write('asked\n');
       await sleep(300);
       return await super.find(key);
     }

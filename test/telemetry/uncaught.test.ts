@@ -23,7 +23,6 @@ beforeAll(async () => {
   const port = await eventually(
     async () => /port (\d+)/.exec(output)?.[1],
     (found) => found !== undefined || child.exitCode !== null,
-    50_000,
   );
   base = `http://127.0.0.1:${port}/api/v1/resources/3f0b2a52-6a39-5c0e-9d0d-0c6a3c1f5b1`;
 });
@@ -36,6 +35,7 @@ afterAll(async () => {
 const logged = () =>
   output
     .split('\n')
+    .slice(0, -1)
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as { message: string; origin?: string; request_id?: string; error?: { stack?: string } });
 
@@ -51,16 +51,26 @@ it.each([
   expect(await answer.json()).toMatchObject({ ok: false, error: 'internal_error', request_id: `crash-${how}` });
   expect((await other).status).toBe(401);
   expect((await fetch(`${base}9`)).status).toBe(401);
-  const line = logged().find(({ message, request_id }) => request_id === `crash-${how}` && message === 'an error was not caught');
+  // What the process wrote comes through a pipe, its answer through another way.
+  const line = await eventually(
+    async () => logged().find(({ message, request_id }) => request_id === `crash-${how}` && message === 'an error was not caught'),
+    (found) => found !== undefined,
+  );
   expect(line).toMatchObject({ origin, request_id: `crash-${how}` });
   expect(line?.error?.stack).toContain('crashing-api');
   expect(output + errors).not.toContain('hunter2');
 });
 
 it('an error of no request ends the process in order, and says why on standard error', async () => {
+  const asked = () => output.split('\n').filter((line) => line === 'asked').length;
+  const before = asked();
   const other = fetch(`${base}9`);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const exited = once(child, 'exit');
+  await eventually(
+    async () => asked(),
+    (count) => count > before,
+  );
+  // Its output is whole only then.
+  const exited = once(child, 'close');
   child.kill('SIGUSR2');
   expect((await other).status).toBe(401);
   expect(await exited).toEqual([1, null]);

@@ -60,7 +60,7 @@ export async function refusal(world: ApiWorld, tried: Attempt, { statuses, error
   return null;
 }
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 /** Denials are written beside the answer, not before it. */
 export async function isOnRecord(

@@ -6,6 +6,9 @@ import request from 'supertest';
 import type { Attack } from '../attack';
 import { attack, requestsPath, type Tenant, type World } from './world';
 
+/** For an answer that should come. */
+const PATIENCE_MS = 20_000;
+
 type Ending = [name: string, end: (tenant: Tenant) => Promise<void>];
 
 export function lifecycleAttacks(world: World): Attack[] {
@@ -57,7 +60,7 @@ function after(world: World, [name, end]: Ending): Attack[] {
       await sleep(150);
       await end(tenant);
       socket.write('te');
-      await sleep(300);
+      for (const endsAtMs = Date.now() + PATIENCE_MS; text === '' && Date.now() < endsAtMs; ) await sleep(20);
       socket.destroy();
       if (!text.startsWith('HTTP/1.1 410')) return `it was answered ${JSON.stringify(text.slice(0, 40))}`;
       const kept = await harness.admin('SELECT FROM requests WHERE path = $1 AND object_name = $2', ['/late', tenant.request.objectName]);
