@@ -20,7 +20,6 @@ module.exports = {
     {
       ...common,
       displayName: 'unit',
-      setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],
       testMatch: ['<rootDir>/{api,workflows,activities,shared,stack}/**/*.test.ts'],
       testPathIgnorePatterns: ['\\.integration\\.test\\.ts$'],
       setupFilesAfterEnv: ['<rootDir>/test/harness/patience.cjs'],

@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Attack, AttackSuite } from './attack';
 
-const ATTACK_MS = 30_000;
+const ATTACK_MS = 60_000;
 
 /** @param needs false: there is no server to attack */
 export function describeAttacks(suite: AttackSuite, options: { atLeast: number; needs?: boolean }): void {
-  jest.setTimeout(240_000);
+  jest.setTimeout(600_000);
   if (options.needs === false) {
     test.skip(`attacks on ${suite.kind}: skipped: no server`, () => undefined);
     return;

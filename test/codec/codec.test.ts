@@ -43,14 +43,7 @@ beforeAll(async () => {
   temporal = await startTemporalServer({ dir: folder, cacheDir, namespace: NAMESPACE });
   database = await createTestDatabase();
   backend = createRecordingBackend();
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(ROOT, 'workflows/index.ts'),
-    workflowInterceptorModules: [join(ROOT, 'workflows/context/index.ts')],
-    failureConverterPath: join(ROOT, 'shared/codec/failure-converter.ts'),
-    logger: { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error },
-  });
-  bundle = join(folder, 'bundle.js');
-  writeFileSync(bundle, code);
+  bundle = await encryptedBundle();
   const payloads = new EncryptionCodec({ keyring: Keyring.parse(`${K2},${K1}`), encrypts: true });
   endpoint = createServer(fakeApp({ codec: { payloads, namespace: NAMESPACE } }).app).listen(0, '127.0.0.1');
   await once(endpoint, 'listening');
@@ -62,6 +55,20 @@ afterAll(async () => {
   await database?.drop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** That of the build when it is of these sources, as under `npm test`. */
+async function encryptedBundle(): Promise<string> {
+  if (process.env.LEASEHOLD_TEST_BUILD !== undefined) return join(process.env.LEASEHOLD_TEST_BUILD, 'workflow-bundle-encrypted.js');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(ROOT, 'workflows/index.ts'),
+    workflowInterceptorModules: [join(ROOT, 'workflows/context/index.ts')],
+    failureConverterPath: join(ROOT, 'shared/codec/failure-converter.ts'),
+    logger: { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error },
+  });
+  const file = join(folder, 'bundle.js');
+  writeFileSync(file, code);
+  return file;
+}
 
 const converter = (keys: string, encrypts: boolean) => createDataConverter({ keyring: Keyring.parse(keys), encrypts });
 

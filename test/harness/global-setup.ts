@@ -1,5 +1,5 @@
 // Starts the real servers once for the whole run: two Postgres servers and one Temporal dev server, in a throw-away folder.
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
@@ -21,7 +21,13 @@ declare global {
 const QUIET = { trace() {}, debug() {}, info() {}, log() {}, warn: console.warn, error: console.error };
 const ROOT_PASSWORD = 'test-root';
 
+/** `npm test` has built the product from these very sources; a single jest run may stand beside an older build, and bundles for itself. */
 async function writeWorkflowBundle(dir: string): Promise<void> {
+  const build = process.env.LEASEHOLD_TEST_BUILD;
+  if (build !== undefined) {
+    process.env.LEASEHOLD_TEST_WORKFLOW_BUNDLE = join(build, 'workflow-bundle.js');
+    return;
+  }
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(__dirname, '../../workflows/index.ts'),
     workflowInterceptorModules: [join(__dirname, '../../workflows/context/index.ts')],
@@ -56,11 +62,25 @@ async function startPlatform(dir: string) {
 
 export default async function globalSetup(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'leasehold-test-'));
+  const started: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    await Promise.allSettled(started.map((end) => end()));
+    rmSync(dir, { recursive: true, force: true });
+  };
+  // Jest ends at a signal without its teardown, and would leave the servers behind.
+  let isEnding = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (!isEnding) void stop().finally(() => process.exit(1));
+      isEnding = true;
+    });
   const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
   // Postgres runs as a user of its own when we are root; that user must reach its data.
   chmodSync(dir, 0o755);
   const tenants = await startTenantsPostgres({ dir: join(dir, 'tenants'), fsync: false });
+  started.push(() => tenants.destroy());
   const platform = await startPlatform(join(dir, 'platform'));
+  started.push(() => platform.destroy());
   const temporal = await startTemporalServer({
     dir: join(dir, 'temporal'),
     cacheDir,
@@ -71,6 +91,7 @@ export default async function globalSetup(): Promise<void> {
       'frontend.WorkflowTimeSkippingMaxSkipPerSession=100000',
     ],
   });
+  started.push(() => temporal.stop());
   await writeWorkflowBundle(dir);
   // Where it cannot be had, what needs it is skipped and says so.
   process.env.LEASEHOLD_TEST_NATS_BIN = await findNats({ cacheDir, binary: process.env.LEASEHOLD_NATS_SERVER_BIN }).then(
@@ -83,12 +104,5 @@ export default async function globalSetup(): Promise<void> {
   );
   process.env.LEASEHOLD_TEST_TENANTS_ADMIN_URL = tenants.adminUrl;
   process.env.LEASEHOLD_TEST_TEMPORAL_ADDRESS = temporal.address;
-  globalThis.leaseholdTestServers = {
-    stop: async () => {
-      await temporal.stop();
-      await Promise.all([tenants.destroy(), platform.destroy()]);
-      const { rm } = await import('node:fs/promises');
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+  globalThis.leaseholdTestServers = { stop };
 }

@@ -2,15 +2,25 @@
 const Sequencer = require('@jest/test-sequencer').default;
 
 const LONGEST = [
+  'test/system/product',
+  'test/system/outage',
+  'test/system/kinds',
+  'test/system/idempotency',
   'test/attacks/storage/',
-  'test/lifecycle/crash',
+  'test/access/matrix',
   'test/contract/mongodb.test',
-  'test/lifecycle/continue-as-new',
-  'test/contract/storageprovider',
+  'test/lifecycle/crash',
   'test/attacks/mongodb/',
-  'test/contract/storage-deletion',
+  'test/lifecycle/continue-as-new',
   'activities/host/',
+  'shared/relay/',
+  'test/contract/storage-deletion',
   'test/contract/storage.test',
+  'test/codec/',
+  'test/claim/',
+  'test/lifecycle/',
+  'workflows/pool/',
+  'test/notification/',
 ];
 
 class LongestFirst extends Sequencer {
