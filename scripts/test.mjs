@@ -91,7 +91,7 @@ if (isProviders && extra.length === 0) {
 }
 const left = await leftovers();
 for (const { pid, command } of left) {
-  failures.push(`left running, ended now: ${pid} ${command}`);
+  if (!stopped) failures.push(`left running, ended now: ${pid} ${command}`);
   end(pid);
 }
 rmSync(folder, { recursive: true, force: true });
@@ -141,11 +141,11 @@ function runJest(args, outputFile) {
   });
 }
 
-/** They get a moment to end by themselves. */
+/** They get a moment to end by themselves, but for a run that was stopped. */
 async function leftovers() {
   for (let attempt = 0; ; attempt += 1) {
     const found = leftoversOf.processesOf(folder);
-    if (found.length === 0 || attempt === 50) return found;
+    if (found.length === 0 || stopped || attempt === 50) return found;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
