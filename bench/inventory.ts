@@ -1,14 +1,11 @@
 // What is left on each server, looked up at the servers themselves and not through the product: names that begin as this installation's do.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
-import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type BackendConfig, loadBackends } from '../shared/plans';
-import type { StorageKey } from '../shared/storageprovider';
-import { MinioAdmin } from '../shared/storageprovider/minioadmin';
 import { onKafka, onOpenNats, onRabbitmq } from './inventory-queues';
+import { onStore } from './inventory-stores';
 
 /** A stack of this machine, as far as its servers are looked at. */
 export interface Looked {
@@ -47,7 +44,7 @@ async function onServer(stack: Looked, place: Place): Promise<string[]> {
     case 'queue':
       return onQueue(stack, place);
     case 'storage':
-      return onStore(place);
+      return onStore(stack, place);
     case 'webhook':
       return inInbox(stack, place);
     default:
@@ -123,45 +120,6 @@ function onNats({ home }: Looked, { prefix }: Place): string[] {
     ...known.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => `account ${name}`),
     ...stores.map((id) => `store ${id}`),
   ];
-}
-
-/** Bucket names hold no underscore, so the installation's id is what is looked for. */
-async function onStore({ backend, url, prefix }: Place): Promise<string[]> {
-  const { origin, username, password } = new URL(url);
-  const credentials = { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) };
-  const options = { endpoint: origin, region: 'us-east-1', credentials, maxAttempts: 1 };
-  const s3 = new S3Client({ ...options, forcePathStyle: true });
-  const iam = new IAMClient(options);
-  const id = prefix.slice(0, -1);
-  try {
-    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
-    const buckets = Buckets.flatMap(({ Name }) => Name ?? []);
-    const users = backend.options.provider === 'minio' ? await minioPolicies(options) : await iamUsers(iam);
-    const objects = await Promise.all(
-      buckets
-        .filter((name) => !name.startsWith(id))
-        .map(async (Bucket) => {
-          const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 100 }));
-          return Contents.flatMap(({ Key }) => (Key?.includes(id) ? `object ${Bucket}/${Key}` : []));
-        }),
-    );
-    const ours = (what: string, names: string[]) => names.filter((name) => name.startsWith(id)).map((name) => `${what} ${name}`);
-    return [...ours('bucket', buckets), ...ours('user', users), ...objects.flat()];
-  } finally {
-    s3.destroy();
-    iam.destroy();
-  }
-}
-
-async function iamUsers(iam: IAMClient): Promise<string[]> {
-  const { Users = [] } = await iam.send(new ListUsersCommand({}));
-  return Users.flatMap(({ UserName }) => UserName ?? []);
-}
-
-/** MinIO tells its users to its own client alone; each of ours has a policy of its name, which is made before and removed after it. */
-async function minioPolicies(options: { endpoint: string; region: string; credentials: StorageKey }): Promise<string[]> {
-  const { endpoint, region, credentials: key } = options;
-  return [...(await new MinioAdmin({ endpoint, region, key }).policies()).keys()];
 }
 
 async function inInbox(stack: Looked, { prefix }: Place): Promise<string[]> {

@@ -8,10 +8,11 @@ const PATH = '/minio/admin/v3';
 const TIMEOUT_MS = 30_000;
 
 /** What the server answers, by the code that it gives it. */
-class MinioAdminError extends Error {
+export class MinioAdminError extends Error {
   constructor(
     override readonly name: string,
     message: string,
+    readonly status: number,
   ) {
     super(message);
   }
@@ -24,7 +25,7 @@ export interface MinioAdminOptions {
   key: StorageKey;
 }
 
-interface Call {
+export interface MinioAdminCall {
   method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   path: string;
   query?: Record<string, string>;
@@ -44,48 +45,49 @@ export class MinioAdmin {
   /** Makes the user, or gives it another secret; its policies and sessions stay. */
   async putUser(userName: string, secret: string, options: CallOptions = {}): Promise<void> {
     const body = await sealForMinio(this.#options.key.secretAccessKey, JSON.stringify({ secretKey: secret, status: 'enabled' }));
-    await this.#send({ method: 'PUT', path: '/add-user', query: { accessKey: userName }, body }, options);
+    await this.send({ method: 'PUT', path: '/add-user', query: { accessKey: userName }, body }, options);
   }
 
   async hasUser(userName: string, options: CallOptions = {}): Promise<boolean> {
-    const answer = await absent(() => this.#send({ method: 'GET', path: '/user-info', query: { accessKey: userName } }, options));
+    const answer = await absent(() => this.send({ method: 'GET', path: '/user-info', query: { accessKey: userName } }, options));
     return answer !== undefined;
   }
 
   /** Ends every session that was begun by the user. */
   async endSessions(userName: string, options: CallOptions = {}): Promise<void> {
     const query = { user: userName, fullRevoke: 'true' };
-    await absent(() => this.#send({ method: 'POST', path: '/revoke-tokens/builtin', query }, options));
+    await absent(() => this.send({ method: 'POST', path: '/revoke-tokens/builtin', query }, options));
   }
 
   /** Absent is success. */
   async removeUser(userName: string, options: CallOptions = {}): Promise<void> {
-    await absent(() => this.#send({ method: 'DELETE', path: '/remove-user', query: { accessKey: userName } }, options));
+    await absent(() => this.send({ method: 'DELETE', path: '/remove-user', query: { accessKey: userName } }, options));
   }
 
   async putPolicy(name: string, document: string, options: CallOptions = {}): Promise<void> {
-    await this.#send({ method: 'PUT', path: '/add-canned-policy', query: { name }, body: document }, options);
+    await this.send({ method: 'PUT', path: '/add-canned-policy', query: { name }, body: document }, options);
   }
 
   /** The user's one policy, from then on. */
   async attachPolicy(name: string, userName: string, options: CallOptions = {}): Promise<void> {
     const query = { policyName: name, userOrGroup: userName, isGroup: 'false' };
-    await this.#send({ method: 'PUT', path: '/set-user-or-group-policy', query }, options);
+    await this.send({ method: 'PUT', path: '/set-user-or-group-policy', query }, options);
   }
 
   /** Absent is success; one that a user still has is not. */
   async removePolicy(name: string, options: CallOptions = {}): Promise<void> {
-    await absent(() => this.#send({ method: 'DELETE', path: '/remove-canned-policy', query: { name } }, options));
+    await absent(() => this.send({ method: 'DELETE', path: '/remove-canned-policy', query: { name } }, options));
   }
 
   /** Documents by name. */
   async policies(options: CallOptions = {}): Promise<Map<string, string>> {
-    const answer = await this.#send({ method: 'GET', path: '/list-canned-policies' }, options);
+    const answer = await this.send({ method: 'GET', path: '/list-canned-policies' }, options);
     const documents = Object.entries(JSON.parse(answer) as Record<string, unknown>);
     return new Map(documents.map(([name, document]) => [name, JSON.stringify(document)]));
   }
 
-  async #send({ method, path, query = {}, body = '' }: Call, { signal }: CallOptions): Promise<string> {
+  /** Any call; what was to be sealed is sealed. @throws MinioAdminError */
+  async send({ method, path, query = {}, body = '' }: MinioAdminCall, { signal }: CallOptions = {}): Promise<string> {
     const { protocol, hostname, port, host, origin } = new URL(this.#options.endpoint);
     const sha256 = createHash('sha256').update(body).digest('hex');
     const request = { method, protocol, hostname, path: `${PATH}${path}`, query, body };
@@ -121,11 +123,11 @@ async function absent<T>(call: () => Promise<T>): Promise<T | undefined> {
 function errorOf(status: number, text: string): MinioAdminError {
   try {
     const { Code, Message } = JSON.parse(text) as { Code?: unknown; Message?: unknown };
-    if (typeof Code === 'string') return new MinioAdminError(Code, String(Message));
+    if (typeof Code === 'string') return new MinioAdminError(Code, String(Message), status);
   } catch {
     // Something before the server answered.
   }
-  return new MinioAdminError('MinioAdminError', `the admin API of MinIO answered ${status}`);
+  return new MinioAdminError('MinioAdminError', `the admin API of MinIO answered ${status}`, status);
 }
 
 /** What the signer wants of a hash, from Node's. */

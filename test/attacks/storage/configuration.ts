@@ -92,7 +92,7 @@ function ofBucket(world: World, whose: string, { bucket: Bucket, prefix }: Tenan
 }
 
 function newBuckets(world: World): Attack[] {
-  const { installationId } = world.server;
+  const { installationId } = world.store;
   const names = ['attackers-bucket', `lh${installationId}-${'a'.repeat(24)}`, world.victim.bucket];
   return names.map((Bucket, index) => ({
     name: `make a bucket: ${['a new one', 'in the name of a resource', 'one that is there'][index]}`,

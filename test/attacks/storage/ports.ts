@@ -5,12 +5,11 @@ import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { makeCertificates } from '../../../stack/servers/certificates';
 import { findSeaweedfs } from '../../../stack/servers/seaweedfs-binary';
-import { SEAWEEDFS_CACHE } from '../../harness/seaweedfs';
+import { SEAWEEDFS_CACHE, type SeaweedfsServer } from '../../harness/seaweedfs';
 import type { Attack } from '../attack';
 import { all, allIsWell, type Outcome, raw, SECRET, type World } from './world';
 
-export function portAttacks(world: World): Attack[] {
-  const { ports } = world.server;
+export function portAttacks(world: World, { ports, home }: SeaweedfsServer): Attack[] {
   const { bucket } = world.victim;
   const paths: [keyof typeof ports, string, string][] = [
     ['master', '/dir/status', 'GET'],
@@ -36,8 +35,8 @@ export function portAttacks(world: World): Attack[] {
         run: () => overTls(world, ports[port], path, method, true),
       },
     ]),
-    { name: 'the operator’s shell, without a certificate', run: () => shell(world) },
-    { name: 'keys, certificates and data on disk', run: async () => files(world.server.home) },
+    { name: 'the operator’s shell, without a certificate', run: () => shell(world, ports) },
+    { name: 'keys, certificates and data on disk', run: async () => files(join(home, 'seaweedfs')) },
   ];
 }
 
@@ -62,10 +61,10 @@ async function overTls(world: World, port: number, path: string, method: string,
   return all([status === null ? 'refused' : { breached: `answered ${status}` }, allIsWell(world)]);
 }
 
-async function shell(world: World): Promise<Outcome> {
+async function shell(world: World, ports: SeaweedfsServer['ports']): Promise<Outcome> {
   const { path } = await findSeaweedfs({ cacheDir: SEAWEEDFS_CACHE, binary: process.env.LEASEHOLD_WEED_BIN });
   const output = await new Promise<string>((resolve) => {
-    const { master, 'master-grpc': grpc } = world.server.ports;
+    const { master, 'master-grpc': grpc } = ports;
     const address = [`-master=127.0.0.1:${master}.${grpc}`];
     const child = execFile(
       path,
@@ -79,12 +78,11 @@ async function shell(world: World): Promise<Outcome> {
 }
 
 /** Whatever holds a secret or a tenant's bytes is its owner's alone. */
-function files(home: string): Outcome {
-  const folder = join(home, 'seaweedfs');
+export function files(folder: string): Outcome {
   if ((statSync(folder).mode & 0o077) !== 0) return { breached: `others may enter ${folder}` };
   for (const name of readdirSync(folder)) {
     const { mode } = statSync(join(folder, name));
-    if (/\.(json|key)$/.test(name) && (mode & 0o077) !== 0) return { breached: `others may read ${name}` };
+    if (/\.(json|key)$|^root-/.test(name) && (mode & 0o077) !== 0) return { breached: `others may read ${name}` };
   }
   return 'refused';
 }

@@ -10,8 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ProvisionRequest } from '../../../activities/backend';
 import { type PresignOperation, presignObject, type StorageMode } from '../../../shared/storageprovider';
-import { type StorageHarness, startStorageHarness } from '../../contract/storage-harness';
-import type { SeaweedfsServer } from '../../harness/seaweedfs';
+import { type StorageHarness, type StoreUnderTest, startStorageHarness } from '../../contract/storage-harness';
 import type { Attack } from '../attack';
 
 export type Outcome = Awaited<ReturnType<Attack['run']>>;
@@ -25,7 +24,7 @@ export interface Tenant {
 
 export interface World {
   mode: StorageMode;
-  server: SeaweedfsServer;
+  store: StoreUnderTest;
   harness: StorageHarness;
   attacker: Tenant;
   victim: Tenant;
@@ -39,8 +38,8 @@ export interface World {
 export const SECRET = 'a secret of the victim';
 export const MARK = 'written by the attacker';
 
-export async function openWorld(server: SeaweedfsServer, mode: StorageMode): Promise<World> {
-  const harness = startStorageHarness(server, mode);
+export async function openWorld(store: StoreUnderTest, mode: StorageMode): Promise<World> {
+  const harness = startStorageHarness(store, mode);
   const made: World['made'] = async () => {
     const request = harness.newRequest();
     await harness.backend.provision(request);
@@ -55,7 +54,7 @@ export async function openWorld(server: SeaweedfsServer, mode: StorageMode): Pro
   const { UploadId = '' } = await victim.client.send(upload);
   return {
     mode,
-    server,
+    store,
     harness,
     attacker,
     victim,

@@ -1,10 +1,8 @@
 // The contract of every kind, over a bucket and over a prefix of a real MinIO.
-import { afterAll, beforeAll, describe, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, test } from '@jest/globals';
 import { describeBackendContract } from '../../contract/backend.contract';
 import { startStorageHarness } from '../../contract/storage-harness';
 import { hasMinio, type MinioServer, startMinio } from '../../harness/minio';
-
-jest.setTimeout(60_000);
 
 const MODES = ['dedicated-bucket', 'prefix-scoped', 'prefix-scoped-temporary'] as const;
 

@@ -1,10 +1,8 @@
 // What every provider of storage credentials must do, over a real MinIO.
-import { describe, jest, test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 import { startStorageHarness } from '../../contract/storage-harness';
 import { describeStorageProvider } from '../../contract/storageprovider.contract';
 import { hasMinio, type MinioServer, startMinio } from '../../harness/minio';
-
-jest.setTimeout(60_000);
 
 if (hasMinio()) {
   let starting: Promise<MinioServer> | undefined;

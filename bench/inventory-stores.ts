@@ -1,0 +1,63 @@
+// What is left on an object store: buckets and objects, asked over S3; users by whatever the store has for them.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
+import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import type { BackendConfig } from '../shared/plans';
+
+interface Place {
+  backend: BackendConfig;
+  url: string;
+  prefix: string;
+}
+
+/** Bucket names hold no underscore, so the installation's id is what is looked for. */
+export async function onStore({ home }: { home: string }, { backend, url, prefix }: Place): Promise<string[]> {
+  const { origin, username, password } = new URL(url);
+  const credentials = { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) };
+  const options = { endpoint: origin, region: 'us-east-1', credentials, maxAttempts: 1 };
+  const id = prefix.slice(0, -1);
+  const users = backend.options.provider === 'minio' ? minioUsers(home, id) : await iamUsers(options, id);
+  return [...(await bucketsAndObjects(options, id)), ...users];
+}
+
+type ClientOptions = ConstructorParameters<typeof S3Client>[0] & ConstructorParameters<typeof IAMClient>[0];
+
+async function bucketsAndObjects(options: ClientOptions, id: string): Promise<string[]> {
+  const s3 = new S3Client({ ...options, forcePathStyle: true });
+  try {
+    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
+    const buckets = Buckets.flatMap(({ Name }) => Name ?? []);
+    const objects = await Promise.all(
+      buckets
+        .filter((name) => !name.startsWith(id) || name.endsWith('-tenants'))
+        .map(async (Bucket) => {
+          const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 100 }));
+          return Contents.flatMap(({ Key }) => (Key?.includes(id) ? `object ${Bucket}/${Key}` : []));
+        }),
+    );
+    return [...buckets.filter((name) => name.startsWith(id)).map((name) => `bucket ${name}`), ...objects.flat()];
+  } finally {
+    s3.destroy();
+  }
+}
+
+async function iamUsers(options: ClientOptions, id: string): Promise<string[]> {
+  const iam = new IAMClient(options);
+  try {
+    const { Users = [] } = await iam.send(new ListUsersCommand({}));
+    return Users.flatMap(({ UserName }) => (UserName?.startsWith(id) ? `user ${UserName}` : []));
+  } finally {
+    iam.destroy();
+  }
+}
+
+/** Its list of users comes sealed; the embedded server keeps each in a folder of its own. */
+function minioUsers(home: string, id: string): string[] {
+  const folder = join(home, 'minio', 'data', '.minio.sys', 'config', 'iam');
+  const parts = { user: 'users', policy: 'policies', attachment: join('policydb', 'users') };
+  return Object.entries(parts).flatMap(([what, path]) => {
+    const names = existsSync(join(folder, path)) ? readdirSync(join(folder, path)) : [];
+    return names.filter((name) => name.startsWith(id)).map((name) => `${what} ${name}`);
+  });
+}
