@@ -21,7 +21,12 @@ export async function onStore({ home }: { home: string }, { backend, url, prefix
   return [...(await bucketsAndObjects(options, id)), ...users];
 }
 
-type ClientOptions = ConstructorParameters<typeof S3Client>[0] & ConstructorParameters<typeof IAMClient>[0];
+interface ClientOptions {
+  endpoint: string;
+  region: string;
+  credentials: { accessKeyId: string; secretAccessKey: string };
+  maxAttempts: number;
+}
 
 async function bucketsAndObjects(options: ClientOptions, id: string): Promise<string[]> {
   const s3 = new S3Client({ ...options, forcePathStyle: true });
@@ -30,7 +35,7 @@ async function bucketsAndObjects(options: ClientOptions, id: string): Promise<st
     const buckets = Buckets.flatMap(({ Name }) => Name ?? []);
     const objects = await Promise.all(
       buckets
-        .filter((name) => !name.startsWith(id) || name.endsWith('-tenants'))
+        .filter((name) => !name.startsWith(id))
         .map(async (Bucket) => {
           const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket, MaxKeys: 100 }));
           return Contents.flatMap(({ Key }) => (Key?.includes(id) ? `object ${Bucket}/${Key}` : []));
