@@ -28,6 +28,13 @@ describe('the admin API of MinIO', () => {
     clients.push(client);
     return client;
   };
+  const answerTo = (key: StorageKey): Promise<string> =>
+    clientOf(key)
+      .send(new ListBucketsCommand({}))
+      .then(
+        () => 'answered',
+        (error: Error) => error.name,
+      );
   beforeAll(async () => {
     server = await startMinio();
     config = parseStoreConfig(server.adminUrl, server.options ?? {});
@@ -38,7 +45,7 @@ describe('the admin API of MinIO', () => {
     await server.stop();
   });
 
-  test('takes a sealed secret, whichever it is, and the user signs with it at once', async () => {
+  test('takes a sealed secret, whichever it is, and knows the user by it at once', async () => {
     const secrets = fc.string({
       unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
       minLength: 8,
@@ -49,9 +56,11 @@ describe('the admin API of MinIO', () => {
         const accessKeyId = `user-${randomUUID()}`;
         await admin.putUser(accessKeyId, secretAccessKey);
         expect(await admin.hasUser(accessKeyId)).toBe(true);
-        await expect(clientOf({ accessKeyId, secretAccessKey }).send(new ListBucketsCommand({}))).resolves.toMatchObject({});
+        // It may nothing yet; a wrong secret is told apart from that.
+        expect(await answerTo({ accessKeyId, secretAccessKey })).toBe('AccessDenied');
+        expect(await answerTo({ accessKeyId, secretAccessKey: `${secretAccessKey}x` })).toBe('SignatureDoesNotMatch');
         await admin.removeUser(accessKeyId);
-        await expect(clientOf({ accessKeyId, secretAccessKey }).send(new ListBucketsCommand({}))).rejects.toThrow();
+        expect(await answerTo({ accessKeyId, secretAccessKey })).toBe('InvalidAccessKeyId');
       }),
       { numRuns: 15 },
     );
