@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
 import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import type { BackendConfig } from '../shared/plans';
+import { MinioAdmin } from '../shared/storageprovider/minioadmin';
 
 interface Place {
   backend: BackendConfig;
@@ -17,7 +18,7 @@ export async function onStore({ home }: { home: string }, { backend, url, prefix
   const credentials = { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) };
   const options = { endpoint: origin, region: 'us-east-1', credentials, maxAttempts: 1 };
   const id = prefix.slice(0, -1);
-  const users = backend.options.provider === 'minio' ? minioUsers(home, id) : await iamUsers(options, id);
+  const users = backend.options.provider === 'minio' ? await minioUsers(home, options, id) : await iamUsers(options, id);
   return [...(await bucketsAndObjects(options, id)), ...users];
 }
 
@@ -57,12 +58,11 @@ async function iamUsers(options: ClientOptions, id: string): Promise<string[]> {
   }
 }
 
-/** Its list of users comes sealed; the embedded server keeps each in a folder of its own. */
-function minioUsers(home: string, id: string): string[] {
+/** It tells its users to its own client alone. Each of ours has a policy of its name; the embedded server keeps each in a folder of its own. */
+async function minioUsers(home: string, { endpoint, region, credentials: key }: ClientOptions, id: string): Promise<string[]> {
+  const policies = await new MinioAdmin({ endpoint, region, key }).policies();
   const folder = join(home, 'minio', 'data', '.minio.sys', 'config', 'iam');
-  const parts = { user: 'users', policy: 'policies', attachment: join('policydb', 'users') };
-  return Object.entries(parts).flatMap(([what, path]) => {
-    const names = existsSync(join(folder, path)) ? readdirSync(join(folder, path)) : [];
-    return names.filter((name) => name.startsWith(id)).map((name) => `${what} ${name}`);
-  });
+  const namesIn = (part: string) => (existsSync(join(folder, part)) ? readdirSync(join(folder, part)) : []);
+  const found = { policy: [...policies.keys()], user: namesIn('users'), attachment: namesIn(join('policydb', 'users')) };
+  return Object.entries(found).flatMap(([what, names]) => names.filter((name) => name.startsWith(id)).map((name) => `${what} ${name}`));
 }
