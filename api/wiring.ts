@@ -45,6 +45,7 @@ const USUAL_PORTS: Readonly<Record<string, number>> = {
   redis: 6379,
   mongodb: 27017,
   nats: 4222,
+  kafka: 9092,
   amqp: 5672,
   amqps: 5671,
   http: 80,

@@ -9,6 +9,8 @@ const queueCredentials = z.object({
   nats_jwt: z.string().optional(),
   nats_nkey: z.string().optional().meta({ description: 'The seed of the user’s key.' }),
   creds_file: z.string().optional().meta({ description: 'What NATS clients read as a credentials file.' }),
+  mechanism: z.literal('SCRAM-SHA-512').optional().meta({ description: 'Kafka: sasl.mechanism.' }),
+  security_protocol: z.enum(['SASL_SSL', 'SASL_PLAINTEXT']).optional().meta({ description: 'Kafka: security.protocol.' }),
   username: z.string().optional(),
   password: z.string().optional(),
   key_id: z.string(),
@@ -27,7 +29,9 @@ export const CONNECTION_SHAPES = {
   queue: {
     connection_url,
     engine: z.enum(['nats', 'rabbitmq', 'kafka']),
-    subject_prefix: z.string().meta({ description: 'Subjects must begin with it; empty where the account is one’s own.' }),
+    subject_prefix: z.string().meta({
+      description: 'Subjects, or topics, groups and transactional ids of Kafka, must begin with it; empty where the account is one’s own.',
+    }),
     auth_mode: z.enum(['isolated', 'legacy_open']),
     vhost: z.string().optional().meta({ description: 'RabbitMQ: the virtual host that is in the url too.' }),
     credentials: queueCredentials,

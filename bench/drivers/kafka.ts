@@ -1,9 +1,12 @@
 // A queue on Kafka, used as its users do: by bootstrap server, user and password. The topic is made by the first message.
-import { Consumer, Producer, type SASLOptions, stringSerializers } from '@platformatic/kafka';
+import { type ClusterTopicMetadata, type Connection, fetchV15, Producer, type SASLOptions, stringSerializers } from '@platformatic/kafka';
+import { tidied } from '../../activities/queue/kafka/tidy';
 import { CONNECT_MS, type Granted, type KindDriver, required, type Session } from './types';
 
 const FETCH_BYTES = 1024 * 1024;
 const FETCH_WAIT_MS = 50;
+
+type Client = Producer<string, string, string, string>;
 
 export interface KafkaSession extends Omit<Session, 'read'> {
   /** Everything that is kept, in order. */
@@ -22,31 +25,21 @@ export interface KafkaPlace {
 /** Connects; rejects when the server refuses, or does not let this user at its own prefix. Nothing is tried again. */
 export async function openKafka(place: KafkaPlace): Promise<KafkaSession> {
   const topic = `${place.prefix}kept`;
-  const options = clientOptions(place);
-  const producer = new Producer({ ...options, serializers: stringSerializers });
-  const consumer = new Consumer({ ...options, groupId: `${place.prefix}readers` });
-  const close = async () => {
-    await Promise.allSettled([producer.close(), consumer.close(true)]);
-  };
+  const client = tidied(new Producer({ ...clientOptions(place), serializers: stringSerializers }));
   const session: KafkaSession = {
-    ping: async () => void (await topicId(producer, topic)),
+    ping: async () => void (await topicOf(client, topic)),
     async write(value) {
-      await made(producer, topic);
-      await producer.send({ messages: [{ topic, key: '', value }] });
+      await made(client, topic);
+      await client.send({ messages: [{ topic, key: '', value }] });
     },
-    async readAll() {
-      // What is asked anew is what the server allows now.
-      consumer.clearMetadata();
-      if ((await topicId(producer, topic)) === null) return [];
-      return fetchAll(consumer, topic);
-    },
-    close,
+    readAll: () => fetchAll(client, topic),
+    close: () => client.close(),
   };
   try {
     await session.ping();
     return session;
   } catch (error) {
-    await close();
+    await client.close();
     throw error;
   }
 }
@@ -84,10 +77,10 @@ export function clientOptions({ bootstrapServers, username, password, tls = fals
 }
 
 /** Null: there is no such topic yet. */
-async function topicId(client: Producer<string, string, string, string>, topic: string): Promise<string | null> {
+async function topicOf(client: Client, topic: string): Promise<ClusterTopicMetadata | null> {
   try {
     const { topics } = await client.metadata({ topics: [topic], forceUpdate: true });
-    return topics.get(topic)?.id ?? null;
+    return topics.get(topic) ?? null;
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('Unknown topic')) return null;
     throw error;
@@ -95,30 +88,26 @@ async function topicId(client: Producer<string, string, string, string>, topic: 
 }
 
 /** The first asking makes it, and answers that it is not there. */
-async function made(producer: Producer<string, string, string, string>, topic: string): Promise<void> {
-  for (const deadline = Date.now() + CONNECT_MS; (await topicId(producer, topic)) === null; ) {
+async function made(client: Client, topic: string): Promise<void> {
+  for (const deadline = Date.now() + CONNECT_MS; (await topicOf(client, topic)) === null; ) {
     if (Date.now() > deadline) throw new Error(`${topic} is not made`);
-    await producer.metadata({ topics: [topic], forceUpdate: true, autocreateTopics: true }).catch((error: unknown) => {
+    await client.metadata({ topics: [topic], forceUpdate: true, autocreateTopics: true }).catch((error: unknown) => {
       if (!(error instanceof Error && error.message.startsWith('Unknown topic'))) throw error;
     });
   }
 }
 
-async function fetchAll(consumer: Consumer, topic: string): Promise<string[]> {
-  const { topics } = await consumer.metadata({ topics: [topic] });
-  const found = topics.get(topic);
+async function fetchAll(client: Client, topic: string): Promise<string[]> {
+  const found = await topicOf(client, topic);
   const [partition] = found?.partitions ?? [];
-  if (found === undefined || partition === undefined) return [];
+  if (found === null || partition === undefined) return [];
+  const connections = (await client.connectToBrokers([partition.leader])) as Map<number, Connection>;
+  const connection = required(connections.get(partition.leader), 'leader of the partition');
   const values: string[] = [];
   for (let fetchOffset = 0n, end = 1n; fetchOffset < end; ) {
     const request = { partition: 0, currentLeaderEpoch: -1, fetchOffset, lastFetchedEpoch: -1, partitionMaxBytes: FETCH_BYTES };
-    const { responses } = await consumer.fetch({
-      node: partition.leader,
-      minBytes: 1,
-      maxBytes: FETCH_BYTES,
-      maxWaitTime: FETCH_WAIT_MS,
-      topics: [{ topicId: found.id, partitions: [request] }],
-    });
+    const topics = [{ topicId: found.id, partitions: [request] }];
+    const { responses } = await fetchV15.api.async(connection, FETCH_WAIT_MS, 1, FETCH_BYTES, 0, 0, -1, topics, [], '');
     const [answer] = responses.flatMap(({ partitions }) => partitions);
     if (answer === undefined) break;
     end = answer.highWatermark;

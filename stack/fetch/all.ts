@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { OptionalServer } from '../../shared/resourcetype';
 import { oneLine, StackError } from '../errors';
 import { findFerretdb } from '../servers/ferretdb';
+import { findKafka } from '../servers/kafka-binary';
 import { findMinio } from '../servers/minio-binary';
 import { findNats } from '../servers/nats-binary';
 import { findRabbitmq } from '../servers/rabbitmq-binary';
@@ -22,6 +23,7 @@ const PROGRAMS: Readonly<Record<string, Find>> = {
 
 /** Fetched only when they are named. */
 const OPTIONAL_PROGRAMS: Readonly<Partial<Record<OptionalServer, Find>>> = {
+  kafka: ({ cacheDir, kafkaHome }) => findKafka({ cacheDir, kafkaHome }),
   minio: ({ cacheDir, minioBinary }) => findMinio({ cacheDir, binary: minioBinary }),
   rabbitmq: ({ cacheDir, rabbitmqBinary }) => findRabbitmq({ cacheDir, binary: rabbitmqBinary }),
 };

@@ -45,6 +45,11 @@ interface FindOptions {
   onFetch?: (what: string) => void;
 }
 
+/** Where the jars are once they were fetched. */
+export function cachedKafka(cacheDir: string): string {
+  return join(cacheDir, `kafka-${VERSION}`);
+}
+
 /** @throws StackError with the remedy */
 export async function findKafka(options: FindOptions): Promise<KafkaBinary> {
   const java = await findJava();
@@ -79,7 +84,7 @@ function installed(kafkaHome: string): { libs: string; version: string; fetchedS
 }
 
 async function fetched({ cacheDir, signal, onFetch }: FindOptions): Promise<{ libs: string; version: string; fetchedSeconds?: number }> {
-  const libs = join(cacheDir, `kafka-${VERSION}`);
+  const libs = cachedKafka(cacheDir);
   if (existsSync(libs)) return { libs, version: VERSION };
   if (onPath('mvn').length === 0)
     throw new StackError(`Kafka is fetched with Maven, and there is no mvn on PATH: install maven, or ${REMEDY}`);

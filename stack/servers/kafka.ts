@@ -173,7 +173,7 @@ function listeners(ports: KafkaServer['ports'], login: string): Record<string, s
     'listener.name.controller.plain.sasl.jaas.config': login,
     // Whoever takes all of the tenants' connections leaves the platform its own.
     'listener.name.tenants.max.connections': 1_000,
-    'connections.max.reauth.ms': 15 * 60_000,
+    'listener.name.tenants.scram-sha-512.connections.max.reauth.ms': 15 * 60_000,
   };
 }
 

@@ -2,7 +2,6 @@
 import {
   Admin,
   AuthenticationError,
-  alterUserScramCredentialsV0,
   type Connection,
   describeUserScramCredentialsV0,
   GenericError,
@@ -11,6 +10,7 @@ import {
 } from '@platformatic/kafka';
 import { formatKafkaBrokers, type KafkaAdmin, parseKafkaAdminUrl } from '../../../shared/queueprovider';
 import { isProviderError, ProviderMisconfigured, ProviderUnavailable } from '../../errors';
+import { tidied } from './tidy';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -86,7 +86,7 @@ export class KafkaCluster {
 
 /** It tries nothing twice: whoever asks does, and says when. */
 export function openAdmin({ brokers, tls, sasl }: KafkaLogin): Admin {
-  return new Admin({
+  const client = new Admin({
     clientId: 'leasehold',
     bootstrapBrokers: brokers.map(({ host, port }) => ({ host, port })),
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -97,6 +97,7 @@ export function openAdmin({ brokers, tls, sasl }: KafkaLogin): Admin {
     ...(sasl ? { sasl } : {}),
     ...(tls ? { tls: {}, tlsServerName: true } : {}),
   });
+  return tidied(client);
 }
 
 export async function connectedBrokers(client: Admin): Promise<Map<number, Connection>> {

@@ -1,7 +1,14 @@
 // Whether a cluster keeps tenants apart, found out as one of them: what it says of its own settings is not asked for what matters.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, AuthenticationError, alterUserScramCredentialsV0, ConfigResourceTypes, createTopicsV7 } from '@platformatic/kafka';
+import {
+  type Admin,
+  AuthenticationError,
+  alterUserScramCredentialsV0,
+  createTopicsV7,
+  type SASLCustomAuthenticator,
+  saslScramSha,
+} from '@platformatic/kafka';
 import type { KafkaAdmin } from '../../../shared/queueprovider';
 import type { KindLogger } from '../../backend';
 import { ProviderMisconfigured } from '../../errors';
@@ -31,9 +38,8 @@ export async function releaseOfCluster(backendName: string, cluster: KafkaCluste
 export async function probeCluster(backendName: string, cluster: KafkaCluster, logger: KindLogger): Promise<void> {
   await releaseOfCluster(backendName, cluster);
   await strangerIsRefused(backendName, cluster.admin);
-  await powerlessIsRefused(backendName, cluster);
-  const { 'connections.max.reauth.ms': reauth = '0' } = await brokerConfigs(cluster, ['connections.max.reauth.ms']);
-  if (Number(reauth) <= 0)
+  const { sessionMs } = await powerlessIsRefused(backendName, cluster);
+  if (sessionMs === 0)
     logger.warn('connections of deleted users stay open, without a right: set connections.max.reauth.ms', { backend: backendName });
   if (!(await partitionsAreBounded(cluster)))
     logger.warn('one tenant can make topics of thousands of partitions: set create.topic.policy.class.name', { backend: backendName });
@@ -53,12 +59,16 @@ async function strangerIsRefused(backendName: string, admin: KafkaAdmin): Promis
 }
 
 /** A user that has a password and no right. That it logs in proves SCRAM-SHA-512. */
-async function powerlessIsRefused(backendName: string, cluster: KafkaCluster): Promise<void> {
+async function powerlessIsRefused(backendName: string, cluster: KafkaCluster): Promise<{ sessionMs: number }> {
   const username = `leasehold-probe-${randomBytes(6).toString('hex')}`;
   const password = randomBytes(24).toString('hex');
   const upsertion = await scramUpsertion(username, password);
   await cluster.anyBroker((connection) => alterUserScramCredentialsV0.api.async(connection, [], [upsertion]));
-  const login: KafkaLogin = { ...tenantsPlace(cluster.admin), sasl: { mechanism: 'SCRAM-SHA-512', username, password } };
+  let sessionMs = 0;
+  const authenticate = toldLifetime((ms) => {
+    sessionMs = ms;
+  });
+  const login: KafkaLogin = { ...tenantsPlace(cluster.admin), sasl: { mechanism: 'SCRAM-SHA-512', username, password, authenticate } };
   try {
     const powerless = await loggedIn(backendName, login);
     try {
@@ -69,6 +79,22 @@ async function powerlessIsRefused(backendName: string, cluster: KafkaCluster): P
   } finally {
     await deleteUsers(cluster, [username]);
   }
+  return { sessionMs };
+}
+
+/** The library's own login, overheard: how long it is good for stands in the server's last answer and nowhere else. */
+function toldLifetime(tell: (ms: number) => void): SASLCustomAuthenticator {
+  return (_mechanism, connection, authenticate, username = '', password = '', _token, callback) => {
+    const overheard: typeof authenticate = Object.assign(
+      (given: typeof connection, bytes: Buffer, answered?: Parameters<typeof authenticate>[2]) =>
+        authenticate(given, bytes, (error, response) => {
+          if (response) tell(Number(response.sessionLifetimeMs));
+          answered?.(error, response);
+        }),
+      { async: authenticate.async, key: authenticate.key, version: authenticate.version },
+    );
+    saslScramSha.authenticate(overheard, connection, 'SHA-512', username, password, saslScramSha.defaultCrypto, callback);
+  };
 }
 
 async function mayNot(backendName: string, powerless: Admin): Promise<void> {
@@ -115,17 +141,6 @@ async function partitionsAreBounded(cluster: KafkaCluster): Promise<boolean> {
 
 function aTopic(name: string, numPartitions: number) {
   return { name, numPartitions, replicationFactor: -1, assignments: [], configs: [] };
-}
-
-async function brokerConfigs(cluster: KafkaCluster, names: string[]): Promise<Record<string, string | undefined>> {
-  const [nodeId] = await cluster.everyBroker(async (_connection, id) => id);
-  const described = await cluster.ask((client) =>
-    client.describeConfigs({
-      resources: [{ resourceType: ConfigResourceTypes.BROKER, resourceName: String(nodeId), configurationKeys: names }],
-    }),
-  );
-  const configs = described.flatMap((resource) => resource.configs);
-  return Object.fromEntries(configs.map(({ name, value }) => [name, value ?? undefined]));
 }
 
 function tenantsPlace({ brokers, tenantBrokers, tls }: KafkaAdmin): Pick<KafkaLogin, 'brokers' | 'tls'> {

@@ -46,10 +46,11 @@ export function createKafkaProvider({ adminUrlOf, logger }: KafkaProviderOptions
     serverVersion: (backendName) => releaseOfCluster(backendName, clusters.of(backendName)),
 
     detailsOf({ backendName, objectName }) {
-      const { brokers, tenantBrokers, tls } = clusters.adminOf(backendName);
+      const { tenantBrokers, tls } = clusters.adminOf(backendName);
       return {
         subject_prefix: prefixOf(objectName),
-        bootstrap_servers: formatKafkaBrokers(tenantBrokers.length > 0 ? tenantBrokers : brokers),
+        // Elsewhere the answer has the backend's own address.
+        ...(tenantBrokers.length > 0 ? { bootstrap_servers: formatKafkaBrokers(tenantBrokers) } : {}),
         security_protocol: tls ? 'SASL_SSL' : 'SASL_PLAINTEXT',
       };
     },

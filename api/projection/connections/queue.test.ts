@@ -96,3 +96,36 @@ describe('the answer for a queue on an open server', () => {
     expect(z.strictObject(CONNECTION_SHAPES.queue).parse(presentQueue(open))).toEqual(presentQueue(open));
   });
 });
+
+describe('the answer for a queue on Kafka', () => {
+  const given = (over: Partial<ConnectionInput> = {}): ConnectionInput =>
+    input({
+      issued: null,
+      credential: { version: 2, username: 'lhaaaaaaaa_b_2', password: 'p' },
+      details: { engine: 'kafka', auth_mode: 'isolated', subject_prefix: 'lhaaaaaaaa_b.', security_protocol: 'SASL_SSL' },
+      address: { host: 'kafka.example.com', port: 9092, protocol: 'kafka' },
+      ...over,
+    });
+
+  it('is a bootstrap server as it stands, the prefix that names begin with, and a login', () => {
+    expect(presentQueue(given())).toEqual({
+      connection_url: 'kafka.example.com:9092',
+      engine: 'kafka',
+      subject_prefix: 'lhaaaaaaaa_b.',
+      auth_mode: 'isolated',
+      credentials: {
+        auth_mode: 'isolated',
+        username: 'lhaaaaaaaa_b_2',
+        password: 'p',
+        mechanism: 'SCRAM-SHA-512',
+        security_protocol: 'SASL_SSL',
+        key_id: 'lhaaaaaaaa_b_2',
+      },
+    });
+  });
+
+  it('names the tenants’ own listener where there is one', () => {
+    const details = { ...given().details, bootstrap_servers: 'a:1,b:2' };
+    expect(presentQueue(given({ details })).connection_url).toBe('a:1,b:2');
+  });
+});

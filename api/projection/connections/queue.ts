@@ -1,5 +1,6 @@
 // The answer for a queue: what all engines say, around what its own engine says.
 import type { QueueAuthMode, QueueEngine } from '../../../shared/queueprovider';
+import { presentKafka } from './queue-kafka';
 import { presentNats } from './queue-nats';
 import { presentOpenNats } from './queue-nats-open';
 import { presentRabbitmq } from './queue-rabbitmq';
@@ -14,6 +15,7 @@ export type PresentEngine = (input: ConnectionInput) => {
 const ENGINES: Readonly<Partial<Record<`${QueueEngine}/${QueueAuthMode}`, PresentEngine>>> = {
   'nats/isolated': presentNats,
   'nats/legacy_open': presentOpenNats,
+  'kafka/isolated': presentKafka,
   'rabbitmq/isolated': presentRabbitmq,
 };
 
