@@ -1,6 +1,9 @@
 // Every queue engine and every store that a stack of this machine can have, and how a new resource is put on a certain one of them.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { ResourceKind } from '../shared/resourcetype';
+import { packageRoot } from '../stack/paths';
 import { DRIVERS, type KindDriver, QUEUE_DRIVERS } from './drivers';
 import { backendsWithOwnPorts } from './stack';
 
@@ -28,6 +31,14 @@ export const PROVIDERS: readonly Provider[] = [
   { name: 'garage', ...storage },
 ];
 
+/** Into the cache before a start, which waits for no long download. What cannot be had says so in its own line. */
+export function fetchProviders(): void {
+  const script = join(packageRoot(), 'dist', 'stack', 'processes', 'stack.js');
+  const env = { ...process.env, LEASEHOLD_CACHE: process.env.LEASEHOLD_CACHE ?? join(packageRoot(), '.leasehold', 'cache') };
+  for (const names of [[], ['rabbitmq', 'kafka', 'minio']])
+    spawnSync(process.execPath, [script, 'fetch', ...names], { cwd: packageRoot(), env, stdio: 'inherit' });
+}
+
 /** For LEASEHOLD_KINDS: all of them, whatever of it can be had here. */
 export const PROVIDER_KINDS = 'postgres,queue,storage,rabbitmq,kafka,nats-open,minio,garage';
 
@@ -45,7 +56,7 @@ interface Backend {
   last_error: string | null;
 }
 
-/** What an operator does: everything but `name` is drained among its kind, so that what is made next is made there. */
+/** What an operator does to choose. */
 export function operator(apiUrl: string, key: string) {
   const call = async (method: string, path: string): Promise<{ backends: Backend[] }> => {
     const headers = { authorization: `Bearer ${key}`, ...(method === 'POST' ? { 'content-type': 'application/json' } : {}) };
@@ -56,10 +67,12 @@ export function operator(apiUrl: string, key: string) {
   const backends = async () => (await call('GET', '')).backends;
   return {
     backends,
-    async placeOn({ name, kind }: Pick<Provider, 'name' | 'kind'>): Promise<void> {
+    /** Of the kinds that are named: everything else is drained, so that what is made next is made there. */
+    async placeOnlyOn(providers: readonly Pick<Provider, 'name' | 'kind'>[]): Promise<void> {
       for (const backend of await backends()) {
-        const drained = backend.name !== name;
-        if (backend.kind === kind && backend.drained !== drained) await call('POST', `/${backend.name}/${drained ? 'drain' : 'undrain'}`);
+        if (!providers.some(({ kind }) => kind === backend.kind)) continue;
+        const drained = !providers.some(({ name }) => name === backend.name);
+        if (backend.drained !== drained) await call('POST', `/${backend.name}/${drained ? 'drain' : 'undrain'}`);
       }
     },
   };

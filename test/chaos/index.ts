@@ -1,8 +1,9 @@
-// `npm run chaos -- kinds [--times 20]`: kills on a stack of its own with two hosts; exit code 1 unless nothing was leaked, lost or doubled.
+// `npm run chaos -- kinds|providers [--times 20]`: kills on a stack of its own; exit code 1 unless nothing was leaked, lost or doubled.
 import { Command, InvalidArgumentError } from 'commander';
 import { RESOURCE_KINDS, type ResourceKind } from '../../shared/resourcetype';
 import { Stack } from '../harness/stack';
-import { runChaos } from './kinds';
+import { type ChaosReport, runChaos, subjectsOf } from './kinds';
+import { chaosOfProviders } from './providers';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -31,16 +32,19 @@ async function chaosOfKinds(options: { times: number; kinds: ResourceKind[] }): 
     await stack.start();
     say(`a stack of its own with two hosts is ready after ${(stack.startMs / 1000).toFixed(1)} s`);
     const victims = ['worker', 'host-local', 'host-second'];
-    const report = await runChaos({ stack, victims, kinds: options.kinds, times: options.times, say });
-    for (const { kind, pings } of report.held) say(`${kind}: a session was held over all kills, ${pings} commands`);
-    for (const line of report.repeated) say(`sent again: ${line}`);
-    for (const fault of report.faults) say(`FAULT ${fault}`);
-    say(`${report.kills} kills, ${report.made} made and deleted`);
-    say(report.faults.length === 0 ? 'pass: nothing leaked, lost or doubled; no held session dropped' : 'fail');
-    return report.faults.length === 0;
+    return passes(await runChaos({ stack, victims, waves: [{ subjects: subjectsOf(options.kinds) }], times: options.times, say }));
   } finally {
     await stack.dispose();
   }
+}
+
+function passes(report: ChaosReport): boolean {
+  for (const { name, pings } of report.held) say(`${name}: a session was held over all kills, ${pings} commands`);
+  for (const line of report.repeated) say(`sent again: ${line}`);
+  for (const fault of report.faults) say(`FAULT ${fault}`);
+  say(`${report.kills} kills, ${report.made} made and deleted`);
+  say(report.faults.length === 0 ? 'pass: nothing leaked, lost or doubled; no held session dropped' : 'fail');
+  return report.faults.length === 0;
 }
 
 const program = new Command('chaos').description('Processes are killed while they work.');
@@ -51,6 +55,14 @@ program
   .option('--kinds <list>', 'only these', kinds, [...RESOURCE_KINDS])
   .action(async (options: { times: number; kinds: ResourceKind[] }) => {
     process.exitCode = (await chaosOfKinds(options)) ? 0 : 1;
+  });
+
+program
+  .command('providers')
+  .description('kill -9 of the worker while a queue on each engine and a bucket on each store that runs here is being made and deleted')
+  .option('--times <count>', 'rounds; each kills the worker twice for each of two or more groups', times, 20)
+  .action(async (options: { times: number }) => {
+    process.exitCode = passes(await chaosOfProviders({ times: options.times, say })) ? 0 : 1;
   });
 
 program.parseAsync(process.argv).then(

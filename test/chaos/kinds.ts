@@ -1,18 +1,37 @@
-// kill -9 of the worker and of each host worker while every kind is being made and while it is being deleted. Nothing may be leaked, lost
-// or doubled, and sessions that tenants hold must not notice.
+// kill -9 of the worker and of each host worker while resources of every subject are being made and while they are being deleted. Nothing
+// may be leaked, lost or doubled, and sessions that tenants hold must not notice.
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DRIVERS, type Granted, type Session } from '../../bench/drivers';
+import { DRIVERS, type Granted, type KindDriver, type Session } from '../../bench/drivers';
 import { Refused, resourceClient } from '../../bench/resources';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { type Stack, until } from '../harness/stack';
 
+/** A kind, or one engine or store of it. */
+export interface ChaosSubject {
+  name: string;
+  kind: ResourceKind;
+  driver: KindDriver;
+  /** What a request says besides. */
+  asked?: object;
+}
+
+/** Those that are made at once. */
+export interface ChaosWave {
+  subjects: readonly ChaosSubject[];
+  /** Called before anything of it is made. */
+  begin?: () => Promise<void>;
+}
+
+export const subjectsOf = (kinds: readonly ResourceKind[]): ChaosSubject[] =>
+  kinds.map((kind) => ({ name: kind, kind, driver: DRIVERS[kind] }));
+
 export interface ChaosOptions {
   stack: Stack;
-  kinds: readonly ResourceKind[];
+  waves: readonly ChaosWave[];
   /** Names of processes, as `status` shows them. */
   victims: readonly string[];
-  /** Rounds; in each every victim is killed once while all kinds are made, and once while they are deleted. */
+  /** Rounds; in each, for each wave, every victim is killed once while all of it is made, and once while it is deleted. */
   times: number;
   say?: (line: string) => void;
 }
@@ -24,7 +43,7 @@ export interface ChaosReport {
   faults: string[];
   /** First commands that had to be sent again, and why. */
   repeated: string[];
-  held: { kind: ResourceKind; pings: number }[];
+  held: { name: string; pings: number }[];
 }
 
 const VALUE = 'written before the kill';
@@ -37,32 +56,47 @@ const PING_MS = 100;
 const MONGODB_PING_MS = 2_000;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const { stack, kinds, victims, times, say = () => {} } = options;
+  const { stack, waves, times } = options;
   const report: ChaosReport = { kills: 0, made: 0, faults: [], repeated: [], held: [] };
   const client = resourceClient(stack.baseUrl);
-  const holders = await Promise.all(kinds.map(async (kind) => hold(kind, await client.create(kind, `held ${kind}`))));
-  for (let round = 1; round <= times; round += 1) {
-    for (const victim of victims) {
-      const began = Date.now();
-      const made = await whileKilled(options, report, victim, () => Promise.all(kinds.map((kind) => makeOne(options, kind, report))));
-      const alive = made.filter((granted) => granted !== null);
-      await Promise.all(alive.map((granted) => serves(granted, report)));
-      await whileKilled(options, report, victim, () => Promise.all(alive.map(({ granted }) => client.remove(granted))));
-      await Promise.all(alive.map((granted) => isGone(client, granted, report)));
-      say(
-        `round ${round} of ${times}: ${victim} killed twice, ${alive.length} made and deleted, ${((Date.now() - began) / 1000).toFixed(1)} s`,
-      );
-    }
+  const holders: Holder[] = [];
+  for (const { subjects, begin } of waves) {
+    await begin?.();
+    const made = subjects.map(async (subject) => hold(subject, await client.create(subject.kind, `held ${subject.name}`, subject.asked)));
+    holders.push(...(await Promise.all(made)));
   }
+  for (let round = 1; round <= times; round += 1) for (const wave of waves) await killEverybody(options, report, { wave, round });
   for (const holder of holders) report.held.push(await letGo(holder, report));
   for (const { granted } of holders) await client.remove(granted);
-  await Promise.all(holders.map(({ kind, granted }) => isGone(client, { kind, granted }, report)));
+  await Promise.all(holders.map(({ subject, granted }) => isGone(client, { subject, granted }, report)));
   await nothingIsLeft(stack, report);
   return report;
 }
 
+async function killEverybody(
+  options: ChaosOptions,
+  report: ChaosReport,
+  { wave, round }: { wave: ChaosWave; round: number },
+): Promise<void> {
+  const { stack, victims, times, say = () => {} } = options;
+  const client = resourceClient(stack.baseUrl);
+  await wave.begin?.();
+  for (const victim of victims) {
+    const began = Date.now();
+    const made = await whileKilled(options, report, victim, () =>
+      Promise.all(wave.subjects.map((subject) => makeOne(options, subject, report))),
+    );
+    const alive = made.filter((granted) => granted !== null);
+    await Promise.all(alive.map((granted) => serves(granted, report)));
+    await whileKilled(options, report, victim, () => Promise.all(alive.map(({ granted }) => client.remove(granted))));
+    await Promise.all(alive.map((granted) => isGone(client, granted, report)));
+    const names = alive.map(({ subject }) => subject.name).join(', ');
+    say(`round ${round} of ${times}: ${victim} killed twice, ${names} made and deleted, ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  }
+}
+
 interface Made {
-  kind: ResourceKind;
+  subject: ChaosSubject;
   granted: Granted;
 }
 
@@ -85,17 +119,17 @@ function backs(stack: Stack, name: string): number {
 }
 
 /** One resource, however often it has to be asked for: the key says that it is the same request. */
-async function makeOne({ stack }: ChaosOptions, kind: ResourceKind, report: ChaosReport): Promise<Made | null> {
+async function makeOne({ stack }: ChaosOptions, subject: ChaosSubject, report: ChaosReport): Promise<Made | null> {
   const client = resourceClient(stack.baseUrl, { 'idempotency-key': `chaos-${crypto.randomUUID()}` });
   const deadline = Date.now() + PATIENCE_MS;
   report.made += 1;
   for (;;) {
     try {
-      return { kind, granted: await client.create(kind, `chaos ${kind}`) };
+      return { subject, granted: await client.create(subject.kind, `chaos ${subject.name}`, subject.asked) };
     } catch (error) {
       const again = error instanceof Refused && (error.status >= 500 || error.status === 409) && Date.now() < deadline;
       if (!again) {
-        report.faults.push(`${kind} was not made: ${error instanceof Error ? error.message : String(error)}`);
+        report.faults.push(`${subject.name} was not made: ${error instanceof Error ? error.message : String(error)}`);
         return null;
       }
       await sleep(250);
@@ -105,25 +139,26 @@ async function makeOne({ stack }: ChaosOptions, kind: ResourceKind, report: Chao
 
 /** As clients do, a connection that takes too long is tried again: a busy machine is no fault. What it holds must be right at once. */
 async function serves(made: Made, report: ChaosReport): Promise<void> {
-  const { kind, granted } = made;
+  const { subject, granted } = made;
+  const { name } = subject;
   const deadline = Date.now() + SERVES_WITHIN_MS;
   for (;;) {
     try {
       const found = await writeAndRead(made);
-      if (found !== VALUE) report.faults.push(`${kind} ${granted.id} lost what was written`);
+      if (found !== VALUE) report.faults.push(`${name} ${granted.id} lost what was written`);
       return;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      report.repeated.push(`${kind}: ${why}`);
+      report.repeated.push(`${name}: ${why}`);
       if (Date.now() < deadline) continue;
-      report.faults.push(`${kind} ${granted.id} does not serve: ${why}`);
+      report.faults.push(`${name} ${granted.id} does not serve: ${why}`);
       return;
     }
   }
 }
 
-async function writeAndRead({ kind, granted }: Made): Promise<string> {
-  const session = await DRIVERS[kind].open(granted);
+async function writeAndRead({ subject, granted }: Made): Promise<string> {
+  const session = await subject.driver.open(granted);
   try {
     await session.write(VALUE);
     return await session.read();
@@ -132,9 +167,9 @@ async function writeAndRead({ kind, granted }: Made): Promise<string> {
   }
 }
 
-async function isGone(client: ReturnType<typeof resourceClient>, { kind, granted }: Made, report: ChaosReport): Promise<void> {
+async function isGone(client: ReturnType<typeof resourceClient>, { subject, granted }: Made, report: ChaosReport): Promise<void> {
   await client.becomes(granted, 'deleted', PATIENCE_MS).catch((error: unknown) => {
-    report.faults.push(`${kind} was not deleted: ${error instanceof Error ? error.message : String(error)}`);
+    report.faults.push(`${subject.name} was not deleted: ${error instanceof Error ? error.message : String(error)}`);
   });
 }
 
@@ -147,10 +182,10 @@ interface Holder extends Made {
 }
 
 /** A session that a tenant keeps open, used all the time. */
-async function hold(kind: ResourceKind, granted: Granted): Promise<Holder> {
-  const session = await DRIVERS[kind].open(granted);
+async function hold(subject: ChaosSubject, granted: Granted): Promise<Holder> {
+  const session = await subject.driver.open(granted);
   await session.write(VALUE);
-  const holder: Holder = { kind, granted, session, pings: 0, failure: null, stopped: false, done: Promise.resolve() };
+  const holder: Holder = { subject, granted, session, pings: 0, failure: null, stopped: false, done: Promise.resolve() };
   holder.done = (async () => {
     while (!holder.stopped && holder.failure === null) {
       try {
@@ -159,19 +194,19 @@ async function hold(kind: ResourceKind, granted: Granted): Promise<Holder> {
       } catch (error) {
         holder.failure = error instanceof Error ? error.message : String(error);
       }
-      await sleep(kind === 'mongodb' ? MONGODB_PING_MS : PING_MS);
+      await sleep(subject.kind === 'mongodb' ? MONGODB_PING_MS : PING_MS);
     }
   })();
   return holder;
 }
 
-async function letGo(holder: Holder, report: ChaosReport): Promise<{ kind: ResourceKind; pings: number }> {
+async function letGo(holder: Holder, report: ChaosReport): Promise<{ name: string; pings: number }> {
   holder.stopped = true;
   await holder.done;
   if (holder.failure !== null)
-    report.faults.push(`a held session of ${holder.kind} dropped after ${holder.pings} pings: ${holder.failure}`);
+    report.faults.push(`a held session of ${holder.subject.name} dropped after ${holder.pings} pings: ${holder.failure}`);
   await holder.session.close().catch(() => {});
-  return { kind: holder.kind, pings: holder.pings };
+  return { name: holder.subject.name, pings: holder.pings };
 }
 
 /** Rows: one for each that was asked for, all deleted. Servers: empty. */

@@ -1,6 +1,6 @@
 // `npm run demo -- providers`: a queue on each engine and a bucket on each store that runs here. The operator's drain switches from one to
 // the next, and what was made before stays where it is and goes on working.
-import { backendsOfProviders, operator, PROVIDER_KINDS, PROVIDERS, type Provider, whyNot } from '../../bench/providers';
+import { backendsOfProviders, fetchProviders, operator, PROVIDER_KINDS, PROVIDERS, type Provider, whyNot } from '../../bench/providers';
 import { resourceClient } from '../../bench/resources';
 import { productPlans, startBenchStack } from '../../bench/stack';
 import { finds, isDeleted, type Living, nothingIsLeft, pausesAndResumes, rotates, say, seconds, step, writesAndReads } from './life';
@@ -8,6 +8,7 @@ import { finds, isDeleted, type Living, nothingIsLeft, pausesAndResumes, rotates
 type Made = Living & { provider: Provider };
 
 export async function demoProviders(): Promise<void> {
+  fetchProviders();
   const began = performance.now();
   const stack = await startBenchStack({ plans: productPlans(), backends: backendsOfProviders(), env: { LEASEHOLD_KINDS: PROVIDER_KINDS } });
   try {
@@ -43,7 +44,7 @@ async function madeOn(
   { client, admin }: { client: ReturnType<typeof resourceClient>; admin: ReturnType<typeof operator> },
 ): Promise<Made> {
   const { name, kind, asked, driver } = provider;
-  await admin.placeOn(provider);
+  await admin.placeOnlyOn([provider]);
   const began = performance.now();
   const granted = await client.create(kind, `demo ${name}`, asked);
   step(name, `POST /${kind}/new made ${granted.id}`, began);

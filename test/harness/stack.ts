@@ -111,7 +111,7 @@ export class Stack {
   /** @param settings more of the environment, such as LEASEHOLD_KINDS */
   constructor(
     readonly settings: Record<string, string> = {},
-    private readonly options: { secondHost?: string; rungs?: readonly string[] } = {},
+    private readonly options: { secondHost?: string; rungs?: readonly string[]; backends?: () => string } = {},
   ) {}
 
   get baseUrl(): string {
@@ -174,7 +174,8 @@ export class Stack {
     if (this.port === 0) {
       this.port = await findFreePort();
       writeSecondsPlans(join(this.home, 'test-plans.yaml'), this.options.rungs);
-      writeFileSync(this.backendsFile, backendsWithOwnPorts({ secondHost: this.options.secondHost }));
+      const { secondHost, backends = () => backendsWithOwnPorts({ secondHost }) } = this.options;
+      writeFileSync(this.backendsFile, backends());
     }
     const began = Date.now();
     const child = spawn(process.execPath, [SCRIPT, 'start'], { cwd: ROOT, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -6,7 +6,7 @@ import { DRIVERS, type Granted, type Session } from '../../bench/drivers';
 import { resourceClient } from '../../bench/resources';
 import type { ResourceKind } from '../../shared/resourcetype';
 import { builtFerretdb } from '../../stack/servers/ferretdb';
-import { runChaos } from '../chaos/kinds';
+import { runChaos, subjectsOf } from '../chaos/kinds';
 import { processesOf, ROOT, Stack, stretched, until } from '../harness/stack';
 
 jest.setTimeout(240_000);
@@ -49,7 +49,7 @@ describe('every kind that this machine can have', () => {
   });
 
   it('survives kills of the worker and of a host worker; nothing leaks, is lost or doubled, and no held session drops', async () => {
-    const report = await runChaos({ stack, kinds: KINDS, victims: ['worker', 'host-local'], times: 1 });
+    const report = await runChaos({ stack, waves: [{ subjects: subjectsOf(KINDS) }], victims: ['worker', 'host-local'], times: 1 });
     expect(report.faults).toEqual([]);
     expect(report.kills).toBe(4);
     expect(report.made).toBe(2 * KINDS.length);
