@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
+import type { KindBackend, ProvisionRequest } from '../../activities/backend';
 import { createQueueBackend, type QueueDependencies } from '../../activities/queue';
 import { openConnection } from '../../activities/queue/nats/connection';
 import { createNatsProvider } from '../../activities/queue/nats/provider';
@@ -19,6 +19,7 @@ import { findFreePort } from '../../stack/ports';
 import type { ProcessIdentity } from '../../stack/process-identity';
 import { type NatsOptions, natsAdminUrl, natsDefinition, natsEventsEnvironment } from '../../stack/servers/nats';
 import { findNats } from '../../stack/servers/nats-binary';
+import { inProcessLock } from '../harness/name-lock';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
 export interface NatsTestServer {
@@ -169,7 +170,7 @@ export function rememberingDependencies(options: { installationId: string; names
   const dependencies: Omit<QueueDependencies, 'adminUrlOf' | 'choiceOf'> = {
     installationId: options.installationId,
     fence: async () => true,
-    nameLock: createMemoryLock(),
+    nameLock: inProcessLock(),
     readCredential: async ({ resourceId, version }) => ({
       username: `${options.names.get(resourceId)}_${version}`,
       password: passwordOf(resourceId, version),
@@ -185,16 +186,6 @@ export function rememberingDependencies(options: { installationId: string; names
     logger: { info() {}, warn() {}, error: console.error },
   };
   return { dependencies, issued, details, passwordOf };
-}
-
-function createMemoryLock(): NameLock {
-  const tails = new Map<string, Promise<unknown>>();
-  return (objectName, run) => {
-    const before = tails.get(objectName) ?? Promise.resolve();
-    const mine = before.catch(() => {}).then(() => run(new AbortController().signal));
-    tails.set(objectName, mine);
-    return mine;
-  };
 }
 
 /** A worker that dies with its account sent and not yet read by the server: the words wait in between until they are let go. */

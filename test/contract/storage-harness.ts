@@ -1,11 +1,12 @@
 // A storage backend over a store of the test's own, with what a test needs to stand on both sides of it.
 import { randomUUID } from 'node:crypto';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import type { ConnectionDetails, KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
+import type { ConnectionDetails, KindBackend, ProvisionRequest } from '../../activities/backend';
 import { createStorageBackend } from '../../activities/storage';
 import { issuedKeyOf } from '../../activities/storage/issued';
 import { randomBase32 } from '../../shared/crypto';
 import { clientOptions, type IssuedKey, parseStoreConfig, type StorageMode, type StoreConfig } from '../../shared/storageprovider';
+import { inProcessLock } from '../harness/name-lock';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
 /** A store, real or a double, as backends.yaml and the environment would describe it. */
@@ -29,18 +30,6 @@ export interface StorageHarness extends BackendHarness {
   admin: S3Client;
   /** Forgets what the provider issued, as when the process died between issuing and storing. */
   forgetIssued(request: ProvisionRequest, version: number): void;
-}
-
-/** Within one process; the product's lock is in the platform's database. */
-export function inProcessLock(): NameLock {
-  const tails = new Map<string, Promise<unknown>>();
-  return async (objectName, run) => {
-    const before = tails.get(objectName) ?? Promise.resolve();
-    const mine = before.then(() => run(new AbortController().signal));
-    const settled = mine.catch(() => {});
-    tails.set(objectName, settled);
-    return await mine;
-  };
 }
 
 export function startStorageHarness(store: StoreUnderTest, mode: StorageMode): StorageHarness {

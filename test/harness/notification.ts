@@ -10,8 +10,9 @@ import { JwtSigner, Keyring } from '../../shared/crypto';
 import { createPool } from '../../shared/db';
 import { createEgress } from '../../shared/egress';
 import { NOTIFICATION_TASK_QUEUE } from '../../workflows/notification/messages';
-import type { TestDatabase } from './database';
-import { type Lifecycle, TEST_KEYRING } from './lifecycle';
+import { createTestDatabase, type TestDatabase } from './database';
+import { createLifecycle, type Lifecycle, TEST_KEYRING } from './lifecycle';
+import { createRecordingBackend } from './recording-backend';
 import { temporalAddress, workflowBundlePath } from './servers';
 
 export interface ReceivedMail {
@@ -98,6 +99,35 @@ export async function startReceiver(): Promise<Receiver> {
     },
   };
   return receiver;
+}
+
+export interface NotificationWorld {
+  database: TestDatabase;
+  lifecycle: Lifecycle;
+  mailServer: MailServer;
+  receiver: Receiver;
+  notifications: RunningNotifications;
+  close: () => Promise<void>;
+}
+
+/** A lifecycle whose events are told by mail and webhook. */
+export async function openNotificationWorld(changes: Parameters<typeof startNotifications>[1] = {}): Promise<NotificationWorld> {
+  const database = await createTestDatabase();
+  const lifecycle = await createLifecycle({ database, backend: createRecordingBackend() });
+  await lifecycle.startWorkers();
+  const mailServer = await startMailServer();
+  const receiver = await startReceiver();
+  const notifications = await startNotifications({ database, lifecycle, smtpUrl: mailServer.url }, changes);
+  return {
+    ...{ database, lifecycle, mailServer, receiver, notifications },
+    async close() {
+      await notifications.stop();
+      await receiver.close();
+      await mailServer.close();
+      await lifecycle.close();
+      await database.drop();
+    },
+  };
 }
 
 export const TEST_JWT_KEYS = TEST_KEYRING;

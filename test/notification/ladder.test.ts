@@ -3,17 +3,9 @@ import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ResourceSpec } from '../../shared/resourcetype';
 import { type RunningApi, startApi } from '../harness/api';
-import { createTestDatabase, type TestDatabase } from '../harness/database';
-import { createLifecycle, type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
-import {
-  type MailServer,
-  type Receiver,
-  type RunningNotifications,
-  startMailServer,
-  startNotifications,
-  startReceiver,
-} from '../harness/notification';
-import { createRecordingBackend } from '../harness/recording-backend';
+import type { TestDatabase } from '../harness/database';
+import { type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
+import { type MailServer, type NotificationWorld, openNotificationWorld, type Receiver } from '../harness/notification';
 import { eventually } from '../harness/rows';
 import { openStream } from '../harness/streams';
 import { skipToEnd } from '../harness/time';
@@ -23,28 +15,20 @@ let lifecycle: Lifecycle;
 let api: RunningApi;
 let mailServer: MailServer;
 let receiver: Receiver;
-let notifications: RunningNotifications;
+let world: NotificationWorld;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  lifecycle = await createLifecycle({ database, backend: createRecordingBackend() });
-  await lifecycle.startWorkers();
+  world = await openNotificationWorld();
+  ({ database, lifecycle, mailServer, receiver } = world);
   api = await startApi(database);
-  mailServer = await startMailServer();
-  receiver = await startReceiver();
-  notifications = await startNotifications({ database, lifecycle, smtpUrl: mailServer.url });
 });
 beforeEach(() => {
   mailServer.received.length = 0;
   receiver.received.length = 0;
 });
 afterAll(async () => {
-  await notifications.stop();
-  await receiver.close();
-  await mailServer.close();
   await api.stop();
-  await lifecycle.close();
-  await database.drop();
+  await world.close();
 });
 
 async function liveADay(spec: ResourceSpec, address: string) {

@@ -3,17 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { PgNotificationStore } from '../../api/notifications/store';
 import { Keyring } from '../../shared/crypto';
-import { createTestDatabase, type TestDatabase } from '../harness/database';
-import { createLifecycle, type Lifecycle, startResource, TEST_KEYRING, testSpec } from '../harness/lifecycle';
+import type { TestDatabase } from '../harness/database';
+import { type Lifecycle, startResource, TEST_KEYRING, testSpec } from '../harness/lifecycle';
 import {
   type MailServer,
+  type NotificationWorld,
+  openNotificationWorld,
   type Receiver,
   type RunningNotifications,
-  startMailServer,
-  startNotifications,
-  startReceiver,
 } from '../harness/notification';
-import { createRecordingBackend } from '../harness/recording-backend';
 import { eventsOf, eventually } from '../harness/rows';
 import { skipToEnd } from '../harness/time';
 
@@ -22,32 +20,20 @@ let lifecycle: Lifecycle;
 let mailServer: MailServer;
 let receiver: Receiver;
 let notifications: RunningNotifications;
+let world: NotificationWorld;
 let store: PgNotificationStore;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  lifecycle = await createLifecycle({ database, backend: createRecordingBackend() });
-  await lifecycle.startWorkers();
-  mailServer = await startMailServer();
-  receiver = await startReceiver();
   // Two dispatchers at once, for every test here.
-  notifications = await startNotifications(
-    { database, lifecycle, smtpUrl: mailServer.url },
-    { loops: 2, maximumAttempts: 3, perTarget: 2 },
-  );
+  world = await openNotificationWorld({ loops: 2, maximumAttempts: 3, perTarget: 2 });
+  ({ database, lifecycle, mailServer, receiver, notifications } = world);
   store = new PgNotificationStore({ pool: database.pool, keyring: Keyring.parse(TEST_KEYRING) });
 });
 beforeEach(() => {
   receiver.answer = (_call, response) => void response.writeHead(204).end();
   mailServer.before = async () => undefined;
 });
-afterAll(async () => {
-  await notifications.stop();
-  await receiver.close();
-  await mailServer.close();
-  await lifecycle.close();
-  await database.drop();
-});
+afterAll(() => world.close());
 
 interface DeliveryRow {
   id: string;
