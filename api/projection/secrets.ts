@@ -28,6 +28,14 @@ function shapeOf(kind: ResourceKind): z.ZodType<ConnectionFields> {
   return known;
 }
 
+/** Everything of it is kept: it answers again once the backend is configured again. */
+function notConfigured(backend: string): ApiError {
+  return new ApiError({
+    code: 'temporarily_unavailable',
+    message: `The server that this resource lives on (${backend}) is not configured at the moment. Nothing of the resource is lost.`,
+  });
+}
+
 export function createSecretReader(options: {
   keyring: Keyring;
   addresses: PublicAddresses;
@@ -50,7 +58,7 @@ export function createSecretReader(options: {
   const opened: SecretReader['opened'] = ({ resource, credential, details }) => {
     const { id } = resource;
     const address = options.addresses.get(resource.backend_name);
-    if (address === undefined) throw fail('backend has no public address', id);
+    if (address === undefined) throw notConfigured(resource.backend_name);
     if (credential === null) throw fail('resource has no stored credential', id);
     const { version, username, issued_encrypted: issued } = credential;
     const password = open(credential.password_encrypted, sealedFor.credential(id, version), id);
