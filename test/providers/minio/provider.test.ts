@@ -1,7 +1,7 @@
 // What every provider of storage credentials must do, over a real MinIO.
 import { describe, test } from '@jest/globals';
 import { startStorageHarness } from '../../contract/storage-harness';
-import { describeStorageProvider } from '../../contract/storageprovider.contract';
+import { describeStorageProvider, skipStorageProvider } from '../../contract/storageprovider.contract';
 import { hasMinio, type MinioServer, startMinio } from '../../harness/minio';
 
 if (hasMinio()) {
@@ -17,5 +17,5 @@ if (hasMinio()) {
     close: async () => await (await server()).stop(),
   });
 } else {
-  describe('minio as a provider', () => test.skip('skipped: no server', () => {}));
+  skipStorageProvider('minio', 'no server');
 }
