@@ -28,7 +28,6 @@ export const PROVIDERS: readonly Provider[] = [
   { name: 'nats-open', ...queue, isolated: false, driver: QUEUE_DRIVERS['nats-open'], asked: { engine: 'nats' } },
   { name: 'seaweedfs', ...storage },
   { name: 'minio', ...storage },
-  { name: 'garage', ...storage },
 ];
 
 /** Into the cache before a start, which waits for no long download. What cannot be had says so in its own line. */
@@ -40,7 +39,7 @@ export function fetchProviders(): void {
 }
 
 /** For LEASEHOLD_KINDS: all of them, whatever of it can be had here. */
-export const PROVIDER_KINDS = 'postgres,queue,storage,rabbitmq,kafka,nats-open,minio,garage';
+export const PROVIDER_KINDS = 'postgres,queue,storage,rabbitmq,kafka,nats-open,minio';
 
 /** As an installation from before the isolation has it: the open server takes new tenants. */
 export function backendsOfProviders(): string {

@@ -42,7 +42,7 @@ export async function runCli(argv: string[]): Promise<number> {
     .action(withSettings(trace));
   program
     .command('fetch')
-    .argument('[program...]', 'only these; servers of other queues and stores are fetched only when named: rabbitmq, kafka, minio, garage')
+    .argument('[program...]', 'only these; servers of other queues and stores are fetched only when named: rabbitmq, kafka, minio')
     .description('bring the programs that start would fetch or build into the cache, and start nothing')
     .action(withSettings(fetchNamed));
   program

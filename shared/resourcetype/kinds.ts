@@ -3,14 +3,13 @@ export const RESOURCE_KINDS = ['postgres', 'vector', 'redis', 'mongodb', 'queue'
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 
 /** Servers that the embedded stack starts only when they are named, each with the kind that it serves. */
-export const OPTIONAL_SERVERS = ['rabbitmq', 'kafka', 'nats-open', 'minio', 'garage'] as const;
+export const OPTIONAL_SERVERS = ['rabbitmq', 'kafka', 'nats-open', 'minio'] as const;
 export type OptionalServer = (typeof OPTIONAL_SERVERS)[number];
 export const KIND_OF_OPTIONAL_SERVER: Readonly<Record<OptionalServer, ResourceKind>> = {
   rabbitmq: 'queue',
   kafka: 'queue',
   'nats-open': 'queue',
   minio: 'storage',
-  garage: 'storage',
 };
 
 /** The first segment of `POST /<segment>/new` (contract section 2). */

@@ -155,7 +155,7 @@ export const SERVERS = variables({
 
 export const KINDS = variables({
   LEASEHOLD_KINDS: {
-    doc: 'comma-separated: `all`, or of `postgres,vector,redis,mongodb,queue,storage,webhook`; what the others need is not started. Besides them servers that are only started when named: `rabbitmq`, `kafka`, `nats-open`, `minio`, `garage`',
+    doc: 'comma-separated: `all`, or of `postgres,vector,redis,mongodb,queue,storage,webhook`; what the others need is not started. Besides them servers that are only started when named: `rabbitmq`, `kafka`, `nats-open`, `minio`',
     schema: list.pipe(
       z.array(
         z.enum(['all', ...RESOURCE_KINDS, ...OPTIONAL_SERVERS], {

@@ -56,7 +56,7 @@ export function adminAttacks(world: World): Attack[] {
         admin.send({ method: 'PUT', path: '/set-bucket-quota', query: { bucket: victim.bucket }, body: '{"quota":1,"quotatype":"hard"}' }),
     ],
     ['the server itself', () => admin.send({ method: 'GET', path: '/info' })],
-    ['its configuration', () => admin.send({ method: 'GET', path: '/get-config' })],
+    ['its configuration', () => admin.send({ method: 'GET', path: '/get-config-kv', query: { key: 'api' } })],
     ['everything of IAM', () => admin.send({ method: 'GET', path: '/export-iam' })],
     ['stop it', () => admin.send({ method: 'POST', path: '/service', query: { action: 'stop', type: '2' } })],
   ];

@@ -1,4 +1,5 @@
 // Getting at the neighbour's objects by the ordinary calls, each with the attacker's own good key.
+
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -28,6 +29,7 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
+import { absentOr } from '../../../shared/storageprovider';
 import type { Attack } from '../attack';
 import { all, allIsWell, MARK, mustRefuse, type World } from './world';
 
@@ -165,7 +167,9 @@ function listings(world: World): Attack[] {
     {
       name: 'list all buckets',
       run: async () => {
-        const { Buckets } = await attacker.client.send(new ListBucketsCommand({}));
+        // A store may refuse this altogether to who has no bucket of its own.
+        const listing = attacker.client.send(new ListBucketsCommand({}));
+        const { Buckets } = (await absentOr(() => listing, 'AccessDenied')) ?? {};
         const others = (Buckets ?? []).map(({ Name }) => Name).filter((name) => name !== attacker.bucket);
         return others.length === 0 ? 'refused' : { breached: `it shows ${others.join()}` };
       },
