@@ -58,7 +58,14 @@ export function kafkaDefinition(options: KafkaOptions): ServiceDefinition {
       const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
       const java = ['-cp', binary.classPath, `-Dlog4j2.configurationFile=${place.logging}`];
       if (!existsSync(join(place.data, 'meta.properties'))) {
-        const format = ['kafka.tools.StorageTool', 'format', '--ignore-formatted', '-t', keys.clusterId, '-c', place.configuration];
+        const format = [
+          'kafka.tools.StorageTool',
+          'format',
+          '--ignore-formatted',
+          `--cluster-id=${keys.clusterId}`,
+          '-c',
+          place.configuration,
+        ];
         await run(binary.java, [...java, ...format], { env, cwd: place.folder, ...user });
       }
       return {

@@ -1,5 +1,4 @@
 // What every provider of storage credentials must do, over a real MinIO.
-import { describe, test } from '@jest/globals';
 import { startStorageHarness } from '../../contract/storage-harness';
 import { describeStorageProvider, skipStorageProvider } from '../../contract/storageprovider.contract';
 import { hasMinio, type MinioServer, startMinio } from '../../harness/minio';
