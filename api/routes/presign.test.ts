@@ -55,6 +55,13 @@ describe('POST /storage/:token/presign', () => {
     expect((await presign({ operation: 'GET', key: 'a' })).body).toMatchObject({ error: 'resource_not_ready' });
   });
 
+  it('signs for five minutes at most where nothing at the store ends a url', async () => {
+    store.details = { ...store.details, mode: 'broker', signed_url_seconds: 300 };
+    const { body } = await presign({ operation: 'GET', key: 'a', expires_in: 3_600 });
+    expect(new URL(body.url).searchParams.get('X-Amz-Expires')).toBe('300');
+    expect(Date.parse(body.expires_at) - Date.now()).toBeLessThanOrEqual(300_000);
+  });
+
   it.each(['', '..', 'a/../b', '%2e%2e/b', 'a\u0000', 'a\\b', '/a', 'a//b', '．．/b', 'k'.repeat(1_000)])(
     'refuses the key %j',
     async (key) => {
