@@ -17,7 +17,7 @@ describe('withHeartbeat', () => {
     });
     const answer = await environment.run(() =>
       withHeartbeat(async () => {
-        await sleep(55);
+        while (beats < 3) await sleep(5);
         return 'done';
       }, 10),
     );

@@ -1,12 +1,12 @@
 // What the api shows of an inbox, sends again, and lets its owner decide: on the real receiver and its real store.
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Express } from 'express';
 import request from 'supertest';
 import { expectDeclared } from '../../api/testing/fakes';
 import { listen, openWorld, portOf, requestsPath, type Tenant, type World } from '../attacks/webhook/world';
+import { eventually } from '../harness/rows';
 
 let world: World;
 let app: Express;
@@ -55,22 +55,31 @@ describe('stored requests', () => {
   test('stream in as they come, after the last one seen, until the inbox is closed', async () => {
     const before = await send({ path: '/before' });
     const server: Server = await listen(createServer(app), '127.0.0.1');
+    /** Open once the answer has begun: what comes in from then on is in it. */
     const stream = async (lastEventId?: string) => {
       const headers = { accept: 'text/event-stream', ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) };
       const answer = await fetch(`http://127.0.0.1:${portOf(server)}${requestsPath(tenant)}`, { headers });
       expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-      return answer.text();
+      const said = { text: '' };
+      const ended = (async () => {
+        const decoder = new TextDecoder();
+        for await (const chunk of answer.body ?? []) said.text += decoder.decode(chunk, { stream: true });
+      })();
+      return { said, ended };
     };
-    const fromNow = stream();
-    const fromBefore = stream('00000000-0000-7000-8000-000000000000');
-    await sleep(300);
+    const [now, all] = [await stream(), await stream('00000000-0000-7000-8000-000000000000')];
     const after = await send({ path: '/after' });
-    await sleep(1_500);
+    for (const { said } of [now, all]) {
+      await eventually(
+        async () => said.text,
+        (text) => text.includes(`id: ${after.body.id}\n`),
+      );
+    }
     await world.harness.backend.cut(tenant.request);
-    const [now, all] = await Promise.all([fromNow, fromBefore]);
-    const ids = (text: string) => [...text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]);
+    await Promise.all([now.ended, all.ended]);
+    const ids = ({ said }: typeof now) => [...said.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]);
     expect({ now: ids(now), all: ids(all) }).toEqual({ now: [after.body.id], all: [before.body.id, after.body.id] });
-    expect(now).toContain('event: request\ndata: {"id"');
+    expect(now.said.text).toContain('event: request\ndata: {"id"');
     server.close();
   });
 });

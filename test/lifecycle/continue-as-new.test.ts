@@ -98,7 +98,6 @@ describe('hand-overs under fire', () => {
     const row = await eventually(
       () => rowOf(database, spec.resourceId),
       (current) => current.expires_at?.getTime() === expected + sent * TTL_MS,
-      30_000,
     );
     const events = await eventsOf(database, spec.resourceId);
     expect(events.filter((event) => event.type === 'resource.extended')).toHaveLength(sent);

@@ -50,13 +50,11 @@ describe('one run handing over to the next', () => {
     await eventually(
       async () => seenRuns.add((await handle.describe()).runId).size,
       (runs) => runs > 3,
-      30_000,
     );
     await handle.signal('delete');
     await eventually(
       async () => (await rowOf(database, id)).status,
       (status) => status === 'deleted',
-      30_000,
     );
     firing = false;
     await Promise.all(lanes);
@@ -81,7 +79,6 @@ describe('one run handing over to the next', () => {
     await eventually(
       async () => (await rowOf(database, id)).status,
       (status) => status === 'deleted',
-      30_000,
     );
     const events = await eventsOf(database, id);
     expect(events.at(-1)?.data).toEqual({ reason: 'by owner' });
@@ -106,7 +103,6 @@ describe('one run handing over to the next', () => {
     await eventually(
       async () => (await rowOf(database, id)).status,
       (status) => status === 'paused',
-      30_000,
     );
     await untilTaken(() => handle.executeUpdate(resumeUpdate, { args: [{ ...tenant, commandId: 'resume' }], updateId: randomUUID() }));
     expect((await handle.describe()).runId).not.toBe(first);
