@@ -68,6 +68,19 @@ export interface Backend {
   applyLimits: Verb<ProvisionRequest>;
 }
 
+export interface IsolationRequest extends ProvisionRequest {
+  /** The backend with accounts; `backendName` is the open one. `credentialVersion` is the new one, already stored by the platform. */
+  targetName: string;
+  isCut: boolean;
+  isReadOnly: boolean;
+}
+
+/** What only a queue's worker does, and only where there is an open server. */
+export interface QueueIsolation {
+  /** Stops writes, copies every stream, and answers how clients reach the copy. Safe to repeat; the source stays whole. */
+  copyToIsolated(request: IsolationRequest, options?: CallOptions): Promise<ConnectionDetails>;
+}
+
 /** Verbs over a whole backend, for the pool, the sweep and the meter. */
 export interface BackendInventory {
   /** Every object of this installation, found by prefix. */

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Keyring } from '../../shared/crypto';
 import type { Logger } from '../../shared/logctx';
 import { createPrepareCredential } from './credentials';
+import { createChooseIsolation } from './isolation';
 import type { TransitionMetrics } from './lifecycle-metrics';
 import { createNotifier } from './notify';
 import { createReserve, type ReserveDependencies } from './reserve';
@@ -11,6 +12,7 @@ import type { PlatformActivities } from './types';
 
 export { createConnectionRecorder, createIssuedSecrets } from './connections';
 export { createCredentialReader, createFence } from './credentials';
+export { createCopyFence } from './isolation';
 export { createNameLock } from './name-lock';
 
 export function createPlatformActivities(dependencies: {
@@ -45,5 +47,6 @@ export function createPlatformActivities(dependencies: {
       return answer;
     },
     prepareCredential: createPrepareCredential(dependencies),
+    chooseIsolation: createChooseIsolation(dependencies.pool),
   };
 }

@@ -29,7 +29,8 @@ const USUAL_ENGINE: QueueEngine = 'nats';
 /** Ready, not drained, of some weight, and of the engine and region that were asked for; full ones included. */
 export function eligible(candidates: readonly Candidate[], wanted: Omit<Wanted, 'headroom'>): Candidate[] {
   const open = candidates.filter(
-    (candidate) => candidate.ready && !candidate.drained && candidate.weight > 0 && (wanted.region === undefined || candidate.region === wanted.region),
+    (candidate) =>
+      candidate.ready && !candidate.drained && candidate.weight > 0 && (wanted.region === undefined || candidate.region === wanted.region),
   );
   if (wanted.engine !== undefined) return open.filter((candidate) => candidate.engine === wanted.engine);
   const usual = open.filter((candidate) => candidate.engine === null || candidate.engine === USUAL_ENGINE);

@@ -111,13 +111,18 @@ async function takeDailyProvision(client: pg.PoolClient, { spec, workflowStarted
   });
 }
 
+// What is being moved to a backend, or away from it, has its row elsewhere.
+const MOVING_SLOTS = `SELECT count(*) AS held FROM resources m
+                        WHERE m.moving IS NOT NULL AND m.moving ->> 'backendName' = b.name AND m.status NOT IN ('deleted', 'failed')`;
+
 // One statement, so one round trip and one transaction: the hot path of every provision.
 const INSERT_RESOURCE = `
 WITH placed AS (
   SELECT b.name, b.server_version, b.host_name FROM backends b
    CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
                         WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
-   WHERE b.name = $31 AND b.ready AND NOT b.drained AND slots.held < b.capacity - $30::integer
+   CROSS JOIN LATERAL (${MOVING_SLOTS}) AS moving
+   WHERE b.name = $31 AND b.ready AND NOT b.drained AND slots.held + moving.held < b.capacity - $30::integer
 ), item AS (
   UPDATE pool_items SET state = 'claimed', claimed_by = $1, claimed_at = $12
    WHERE object_name = (SELECT p.object_name FROM pool_items p JOIN placed ON p.backend_name = placed.name
@@ -152,14 +157,15 @@ SELECT ${RESOURCE_COLUMNS} FROM inserted`;
 
 // Slots are counted by rows, never by what a backend or Temporal lists.
 const CANDIDATES = `
-SELECT b.name, b.region, b.engine, b.host_name AS "hostName", b.capacity, b.weight, slots.held,
+SELECT b.name, b.region, b.engine, b.host_name AS "hostName", b.capacity, b.weight, slots.held + moving.held AS held,
        b.drained, b.ready
   FROM backend_states b
  CROSS JOIN LATERAL (SELECT count(*) AS held FROM resources r
                       WHERE r.backend_name = b.name AND r.status NOT IN ('deleted', 'failed')) AS slots
+ CROSS JOIN LATERAL (${MOVING_SLOTS}) AS moving
  WHERE b.kind = $1`;
 
-async function candidatesFor(client: pg.Pool | pg.PoolClient, kind: ResourceKind): Promise<Candidate[]> {
+export async function candidatesFor(client: pg.Pool | pg.PoolClient, kind: ResourceKind): Promise<Candidate[]> {
   return (await client.query<Candidate>({ name: 'reserve-candidates', text: CANDIDATES, values: [kind] })).rows;
 }
 

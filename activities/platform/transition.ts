@@ -22,6 +22,7 @@ WITH updated AS (
          policy = $11, limits = $12, expires_at = $13, covered_ms = $14,
          paused_at = CASE WHEN NOT $15 THEN NULL ELSE coalesce(paused_at, $16) END, paused_by_owner = $15,
          suspended_reason = $17, read_only_by_quota = $18, credential_version = $19, retiring_version = $20, retiring_until = $21,
+         backend_name = $39, moving = $40,
          failure_code = coalesce($22, failure_code), failure_message = coalesce($23, failure_message), updated_at = $16
    WHERE id = $1 AND owner_run = $2 AND revision = $3 - 1
   RETURNING id, object_name, backend_name, team_id
@@ -44,6 +45,8 @@ WITH updated AS (
   DELETE FROM pool_items USING updated WHERE $32 AND pool_items.object_name = updated.object_name
 ), forgotten AS (
   DELETE FROM resource_connections USING updated WHERE $32 AND resource_connections.resource_id = updated.id
+), moved AS (
+  UPDATE resource_connections SET details = $41 FROM updated WHERE $41::jsonb IS NOT NULL AND resource_connections.resource_id = updated.id
 ), expired_credential AS (
   DELETE FROM resource_credentials USING updated WHERE resource_id = updated.id AND (version < $33 OR $32)
 )
@@ -118,7 +121,7 @@ function asFinal(error: Error & { code?: string }): never {
   throw ApplicationFailure.nonRetryable('The change cannot be stored.', 'internal_error');
 }
 
-function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }: TransitionRequest) {
+function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs, details }: TransitionRequest) {
   const at = new Date(atMs);
   const terminal = row.status === 'deleted' || row.status === 'failed';
   const envelope = resourceEvent(event, {
@@ -172,6 +175,9 @@ function statementOf({ row, ownerRun, event, actor, requestId, commandId, atMs }
     actor.credential ?? null,
     actor.ip ?? null,
     activeTraceparent(),
+    row.backendName,
+    row.moving ?? null,
+    details ?? null,
   ];
   return { envelope, values };
 }

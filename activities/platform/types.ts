@@ -2,6 +2,7 @@
 import type { ErrorCode, ErrorDetails } from '../../shared/errors';
 import type { ResourceEventDraft, ResourceEventType } from '../../shared/events/types';
 import type { ActorRef, QuotaAction, ResourceRow, ResourceSpec } from '../../shared/resourcetype';
+import type { ConnectionDetails } from '../backend';
 
 export interface ReserveRequest {
   spec: ResourceSpec;
@@ -34,6 +35,8 @@ export interface TransitionRequest {
   atMs: number;
   /** A claim: how many of the kind the new owner may hold, -1 = no limit. Over it, the transition fails with the kind's code. */
   kindCount?: number;
+  /** What clients connect with changes with this: the details of the backend that the row goes to. */
+  details?: ConnectionDetails;
 }
 
 export type TransitionAnswer =
@@ -52,11 +55,16 @@ export interface WrittenEvent {
   data: Record<string, string | number | boolean | null>;
 }
 
+/** Where a resource of an open server goes. */
+export type IsolationTarget = { outcome: 'target'; backendName: string } | { outcome: 'refused'; code: ErrorCode; message: string };
+
 export interface PlatformActivities {
   reserve(request: ReserveRequest): Promise<ReserveAnswer>;
   transition(request: TransitionRequest): Promise<TransitionAnswer>;
   /** Creates and stores a credential version if it is not there yet, before the backend hears of it. */
   prepareCredential(request: { resourceId: string; version: number }): Promise<void>;
+  /** Looks for a backend with accounts and room; changes nothing. */
+  chooseIsolation(request: { resourceId: string }): Promise<IsolationTarget>;
 }
 
 /** A resource whose stored bytes crossed a threshold. */

@@ -10,6 +10,7 @@ export type LifecycleCommand =
   | { type: 'suspend'; reason: string }
   | { type: 'unsuspend' }
   | { type: 'rotate' }
+  | { type: 'isolate' }
   | { type: 'claim'; teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null; kindCount: number }
   | { type: 'update'; name?: string; labels?: Record<string, string> };
 

@@ -19,6 +19,7 @@ import {
   claimUpdate,
   deleteSignal,
   extendUpdate,
+  isolateUpdate,
   pauseUpdate,
   READY_UPDATE_ID,
   RESOURCE_WORKFLOW_TYPE,
@@ -70,6 +71,8 @@ function updateCall({ command, commandId, spec }: CommandRequest): UpdateCall {
       return call(unsuspendUpdate);
     case 'rotate':
       return call(rotateUpdate);
+    case 'isolate':
+      return call(isolateUpdate);
     case 'claim': {
       const { type: _, ...claim } = command;
       return call(claimUpdate, claim);

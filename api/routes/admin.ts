@@ -36,7 +36,7 @@ const COMMAND_ANSWERS = {
 };
 
 export function adminRoutes(deps: ApiDeps): Route[] {
-  return [listRoute(deps), suspendRoute(deps), unsuspendRoute(deps)];
+  return [listRoute(deps), suspendRoute(deps), unsuspendRoute(deps), isolateRoute(deps)];
 }
 
 function listRoute(deps: ApiDeps): Route {
@@ -65,10 +65,12 @@ function listRoute(deps: ApiDeps): Route {
   });
 }
 
+type CommandAction = 'admin.suspend' | 'admin.unsuspend' | 'admin.isolate';
+
 async function command(
   deps: ApiDeps,
   request: RouteRequest<{ id: string }>,
-  action: 'admin.suspend' | 'admin.unsuspend',
+  action: CommandAction,
   lifecycleCommand: LifecycleCommand,
 ): Promise<Reply> {
   const row = await resourceForOperator(deps, request, action);
@@ -83,7 +85,7 @@ async function command(
 async function resourceForOperator(
   deps: ApiDeps,
   { caller, context, params }: RouteRequest<{ id: string }>,
-  action: 'admin.suspend' | 'admin.unsuspend',
+  action: CommandAction,
 ): Promise<StoredResource> {
   authorizeScope(deps, { caller, context, action, scope: { kind: 'global' } });
   const id = params.id.toLowerCase();
@@ -122,5 +124,23 @@ function unsuspendRoute(deps: ApiDeps): Route {
     answers: COMMAND_ANSWERS,
     errors: [...COMMAND_ERRORS, 'not_suspended'],
     handle: (request) => command(deps, request, 'admin.unsuspend', { type: 'unsuspend' }),
+  });
+}
+
+function isolateRoute(deps: ApiDeps): Route {
+  return defineRoute({
+    method: 'post',
+    path: '/api/v1/admin/resources/:id/isolate',
+    operationId: 'admin_isolate_resource',
+    summary: 'Move a queue from a server without credentials to an account of its own',
+    description:
+      'Streams, messages, consumers and their positions go along; subjects keep their names. Writes are refused from the first moment until clients connect with the new credentials.',
+    tag: 'Operators',
+    access: 'operator',
+    params: resourceParams,
+    body: noBody,
+    answers: COMMAND_ANSWERS,
+    errors: [...COMMAND_ERRORS, 'no_capacity'],
+    handle: (request) => command(deps, request, 'admin.isolate', { type: 'isolate' }),
   });
 }

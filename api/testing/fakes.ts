@@ -77,6 +77,7 @@ export function aRow(fields: Partial<StoredResource> = {}): StoredResource {
     failure_message: null,
     storage_bytes: 0,
     measured_at: null,
+    moving: null,
     host_name: null,
     options: {},
     token_hash: hashToken(TOKEN),

@@ -1,12 +1,21 @@
 import type { PlanPolicy } from '../plans/types';
 import type { ResourceStatus } from '../resourcestatus';
-import type { ActorRef, Owner, ResourceKind, ResourceLimits, ResourceOptions, ResourceRow, ResourceSpec } from '../resourcetype';
+import type {
+  ActorRef,
+  Owner,
+  ResourceKind,
+  ResourceLimits,
+  ResourceMove,
+  ResourceOptions,
+  ResourceRow,
+  ResourceSpec,
+} from '../resourcetype';
 
 /** The columns that make up a `ResourceRecord`, for `SELECT`. */
 export const RESOURCE_COLUMNS = `id, kind, name, env, labels, team_id, owner_fingerprint, owner_address_hash, tier, status, revision, generation,
   owner_run, backend_name, object_name, from_pool, policy, limits, created_at, updated_at, expires_at, covered_ms, paused_by_owner, paused_at,
   suspended_reason, read_only_by_quota, credential_version, retiring_version, retiring_until, parent_resource_id, notify_webhook,
-  failure_code, failure_message, storage_bytes, measured_at, host_name, options`;
+  failure_code, failure_message, storage_bytes, measured_at, host_name, options, moving`;
 
 /** One row of `resources`, as pg hands it out; no secret is among these columns. */
 export interface ResourceRecord {
@@ -47,6 +56,7 @@ export interface ResourceRecord {
   measured_at: Date | null;
   host_name: string | null;
   options: ResourceOptions;
+  moving: ResourceMove | null;
 }
 
 function ownerOf(record: ResourceRecord): Owner {
@@ -83,6 +93,7 @@ export function resourceRowFromRecord(record: ResourceRecord): ResourceRow {
         ? null
         : { version: record.retiring_version, untilMs: record.retiring_until.getTime() },
     fromPool: record.from_pool,
+    moving: record.moving,
   };
 }
 

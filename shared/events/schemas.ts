@@ -71,6 +71,13 @@ export const resourceEventSchema = z.discriminatedUnion('type', [
     code: z.string(),
     message: z.string(),
   }),
+  event('resource.isolating', 'It is moved from a server without credentials to an account of its own; writes are refused meanwhile.', {}),
+  event('resource.isolated', 'It is in an account of its own, with everything it held: read its credentials anew.', { version: count }),
+  event('resource.isolation_abandoned', 'It could not be moved and is where it was; writes are taken again.', {
+    code: z.string(),
+    message: z.string(),
+  }),
+  event('resource.open_streams_removed', 'Nothing of it is left on the server without credentials.', {}),
   event('resource.deleting', 'It is being deleted; access ends.', { reason: z.string() }),
   event('resource.delete_failed', 'The backend did not delete it; this is tried again without end.', { error: z.string().nullable() }),
   event('resource.deleted', 'Nothing of it is left. The last event.', { reason: z.string() }),

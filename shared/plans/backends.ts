@@ -86,7 +86,10 @@ const backendSchema = z
     const issue = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if ((backend.host === undefined) === (backend.admin_url_env === undefined)) issue('host', 'give either host or admin_url_env');
     if (backend.options.auth_mode === 'legacy_open' && backend.isolation !== 'weak_allowed')
-      issue('isolation', 'must be weak_allowed: with auth_mode legacy_open any client of this server reads and deletes every tenant’s streams');
+      issue(
+        'isolation',
+        'must be weak_allowed: with auth_mode legacy_open any client of this server reads and deletes every tenant’s streams',
+      );
     if ((backend.kind === 'queue') !== (backend.engine !== undefined)) issue('engine', 'is for kind queue, and needed there');
     if (backend.optional && backend.admin_url_env === undefined) issue('optional', 'goes together with admin_url_env');
   });

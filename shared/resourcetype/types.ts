@@ -116,6 +116,14 @@ export interface ResourceRow {
   retiring: { version: number; untilMs: number } | null;
   /** True while the item came from the warm pool and its claim is not yet applied on the backend. */
   fromPool: boolean;
+  /** Absent in runs from before there were any. */
+  moving?: ResourceMove | null;
+}
+
+/** `copying`: to that backend, which nobody has credentials for yet. `leaving`: that backend, where what is left is being removed. */
+export interface ResourceMove {
+  phase: 'copying' | 'leaving';
+  backendName: string;
 }
 
 /** What the quota watchdog found to be due. */

@@ -50,8 +50,10 @@ export async function mirrorBackends(
   }
   for (const config of backends) {
     await pool.query(
-      `INSERT INTO backends AS known (name, kind, region, capacity, weight, drained, host_name, engine) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-       ON CONFLICT (name) DO UPDATE SET kind = $2, region = $3, capacity = $4, weight = $5, drained = known.drained OR $6, host_name = $7, engine = $8, listed = true`,
+      `INSERT INTO backends AS known (name, kind, region, capacity, weight, drained, host_name, engine, auth_mode)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+       ON CONFLICT (name) DO UPDATE SET kind = $2, region = $3, capacity = $4, weight = $5, drained = known.drained OR $6, host_name = $7, engine = $8,
+         auth_mode = $9, listed = true`,
       [
         config.name,
         config.kind,
@@ -62,6 +64,7 @@ export async function mirrorBackends(
         config.drained,
         config.host,
         config.engine,
+        config.options.auth_mode ?? null,
       ],
     );
   }

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
-import type { CallOptions, KindBackend, ProvisionRequest } from '../../activities/backend';
+import type { CallOptions, KindBackend, ProvisionRequest, QueueIsolation } from '../../activities/backend';
 import { backendCall, createKindActivities } from '../../activities/kind-activities';
-import { createPlatformActivities } from '../../activities/platform';
+import { createCopyFence, createPlatformActivities } from '../../activities/platform';
 import { createTransitionMetrics } from '../../activities/platform/lifecycle-metrics';
 import { createPoolFiller, createPoolPlanner, createPoolWaker } from '../../activities/platform/pool';
 import { ensureSchedules } from '../../activities/platform/schedules';
@@ -12,12 +12,14 @@ import { createRowSweep } from '../../activities/platform/sweep';
 import { createUpkeepMetrics } from '../../activities/platform/upkeep';
 import { createQuotaReporter } from '../../activities/platform/usage';
 import { createWarmReserve } from '../../activities/platform/warm';
+import { createQueueIsolationActivities } from '../../activities/queue/isolation';
 import { kindTaskQueue, LIFECYCLE_TASK_QUEUE, type ResourceKind } from '../../shared/resourcetype';
 import type { LocalKindActivities } from '../../workflows/resource/steps';
 import { watchBackends } from './backends';
 import { readWorkerConfig, type WorkerConfig } from './config';
 import type { WorkerRun } from './entry';
 import { createKinds, isPostgres } from './kinds';
+import { createIsolation } from './kinds/queue';
 import { createNotificationPart } from './notification';
 import { poolOf, poolTemplateOf } from './pools';
 import { openWorkerProcess, upkeepActivities, type WorkerProcess } from './process';
@@ -37,12 +39,17 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   const process = await openWorkerProcess(config, { name: 'worker', env: options.env, end: options.end, reachesServers: true });
   const shared = process.file.backends.filter(({ host }) => host === null);
   const kinds = createKinds({ dependencies: process.dependencies, backends: shared, host: null, secretOf: config.secretOf });
+  const queues = shared.filter(({ kind }) => kind === 'queue');
+  const isolation = createIsolation(
+    { dependencies: process.dependencies, backends: queues, host: null, secretOf: config.secretOf },
+    createCopyFence(process.pool),
+  );
   const metrics = createUpkeepMetrics(process.registry);
   const notification = await createNotificationPart(process, config.environment, workflowBundle);
   const workers = [
     notification.worker,
     await createLifecycleWorker(process, { config, workflowBundle, kinds, metrics }),
-    ...(await Promise.all([...kinds].map(([kind, backend]) => createKindWorker(process, { kind, backend, metrics })))),
+    ...(await Promise.all([...kinds].map(([kind, backend]) => createKindWorker(process, { kind, backend, metrics, isolation })))),
   ];
   const running = process.run(workers, options.stop);
   const watch = await watchBackends({ pool: process.pool, logger: process.logger, kinds, configs: shared });
@@ -55,7 +62,7 @@ export async function runWorker(options: WorkerRun): Promise<void> {
   } finally {
     watch.stop();
     await notification.close();
-    await Promise.all([...kinds.values()].map((backend) => backend.close()));
+    await Promise.all([isolation, ...kinds.values()].map((backend) => backend.close()));
     await process.close();
   }
 }
@@ -112,7 +119,7 @@ async function createLifecycleWorker(
 
 function createKindWorker(
   process: WorkerProcess,
-  { kind, backend, metrics }: { kind: ResourceKind; backend: KindBackend; metrics: Metrics },
+  { kind, backend, metrics, isolation }: { kind: ResourceKind; backend: KindBackend; metrics: Metrics; isolation: QueueIsolation },
 ): Promise<Worker> {
   const { pool, logger } = process;
   return Worker.create({
@@ -121,6 +128,7 @@ function createKindWorker(
     maxConcurrentActivityTaskExecutions: ACTIVITIES_A_KIND,
     activities: {
       ...createKindActivities(backend),
+      ...(kind === 'queue' ? createQueueIsolationActivities(isolation) : {}),
       ...(isPostgres(backend) ? createPoolFiller({ pool, poolMaker: backend, metrics, logger }) : {}),
       ...upkeepActivities(process, backend, metrics),
     },

@@ -314,6 +314,13 @@ export const PLACES: Readonly<Record<string, Place>> = {
   admin_list_resources: operatorReads,
   admin_suspend_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
   admin_unsuspend_resource: { allowed: OPERATORS, named: onResource({}), seesForeign: OPERATORS },
+  // Of a queue on an open server; any other is refused, after the caller was let in.
+  admin_isolate_resource: {
+    allowed: [],
+    named: onResource({}),
+    seesForeign: OPERATORS,
+    successProvedBy: 'the test of the move',
+  },
   admin_delete_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
   admin_leaks: operatorReads,
   admin_list_policies: operatorReads,

@@ -9,11 +9,12 @@ import { createTestDatabase, type TestDatabase } from '../harness/database';
 import { createLifecycle, type Lifecycle } from '../harness/lifecycle';
 import { createRecordingBackend, type RecordingBackend } from '../harness/recording-backend';
 import { workflowBundlePath } from '../harness/servers';
+import { ISOLATION_PATHS } from './isolation-paths';
 import { NOTIFICATION_PATHS } from './notification-paths';
 import { PATHS as RESOURCE_PATHS } from './paths';
 import { UPKEEP_PATHS } from './upkeep-paths';
 
-const PATHS = { ...RESOURCE_PATHS, ...UPKEEP_PATHS, ...NOTIFICATION_PATHS };
+const PATHS = { ...RESOURCE_PATHS, ...UPKEEP_PATHS, ...NOTIFICATION_PATHS, ...ISOLATION_PATHS };
 const HISTORIES = join(__dirname, 'histories');
 const recording = process.env.LEASEHOLD_RECORD_HISTORIES === '1';
 const { History } = temporal.api.history.v1;

@@ -14,12 +14,17 @@ export type Effect =
   | { type: 'rotate'; version: number; previousVersion: number }
   | { type: 'retire'; version: number }
   | { type: 'applyLimits' }
-  | { type: 'setReadOnly'; readOnly: boolean };
+  | { type: 'setReadOnly'; readOnly: boolean }
+  | { type: 'copyToIsolated'; targetName: string }
+  /** What is on the other backend goes; the verb is the one of every deletion. */
+  | { type: 'removeFrom'; backendName: string };
 
 export type Decision =
   | { type: 'refuse'; code: ErrorCode; message: string; details: ErrorDetails }
   /** Already so: success without an event. */
   | { type: 'nothing' }
+  /** From a server without credentials to an account of its own: steps that are known only when they are taken. */
+  | { type: 'isolate' }
   | { type: 'apply'; effects: Effect[]; patch: Partial<ResourceRow>; statusEvent: StatusEvent | null; event: ResourceEventDraft };
 
 export interface CommandContext {
@@ -79,6 +84,8 @@ export function decide(context: CommandContext, command: Command): Decision {
     case 'rotate':
       if (blockedBySuspension(context)) return suspended(row);
       return decideRotate(context);
+    case 'isolate':
+      return { type: 'isolate' };
     case 'claim':
       return decideClaim(context, command);
     case 'update':

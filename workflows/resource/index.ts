@@ -60,6 +60,7 @@ function setUpdateHandlers(entity: ResourceEntity): void {
   setCommand(entity, messages.suspendUpdate, suspendFrom, 'Cuts access for the platform, with a reason');
   setCommand(entity, messages.unsuspendUpdate, () => ({ type: 'unsuspend' }), 'Lifts a suspension; a pause stays');
   setCommand(entity, messages.rotateUpdate, () => ({ type: 'rotate' }), 'New credentials; the former ones work until their grace ends');
+  setCommand(entity, messages.isolateUpdate, () => ({ type: 'isolate' }), 'From a server without credentials to an account of its own');
   setCommand(
     entity,
     messages.claimUpdate,

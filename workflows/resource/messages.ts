@@ -44,6 +44,7 @@ export type Command =
   | { type: 'suspend'; reason: string }
   | { type: 'unsuspend' }
   | { type: 'rotate' }
+  | { type: 'isolate' }
   /** `kindCount`: how many of the kind the team may hold, -1 or absent = no limit. */
   | { type: 'claim'; teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null; kindCount?: number }
   | { type: 'update'; name?: string; labels?: Record<string, string> }
@@ -107,6 +108,7 @@ export const resumeUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('resume')
 export const suspendUpdate = defineUpdate<CommandAnswer, [{ reason: string } & CommandMeta]>('suspend');
 export const unsuspendUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('unsuspend');
 export const rotateUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('rotate');
+export const isolateUpdate = defineUpdate<CommandAnswer, [CommandMeta]>('isolate');
 export const claimUpdate = defineUpdate<
   CommandAnswer,
   [{ teamId: string; policy: PlanPolicy; limits: ResourceLimits; ttlMs: number | null; kindCount?: number } & CommandMeta]

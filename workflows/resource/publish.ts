@@ -21,7 +21,7 @@ export class Publisher {
     setCurrentDetails(currentDetails(row, step, lastError));
     const teamId = row.owner.type === 'team' ? row.owner.teamId : 'anonymous';
     const nextStepAt = step.atMs === null ? null : new Date(step.atMs).toISOString();
-    const digest = JSON.stringify([row.status, row.expiresAtMs, teamId, row.policy.tier, step.label, nextStepAt]);
+    const digest = JSON.stringify([row.status, row.expiresAtMs, teamId, row.policy.tier, row.backendName, step.label, nextStepAt]);
     // A step that is due this moment is about to change the row again.
     const transient = isLive(row.status) && step.atMs !== null && step.atMs <= nowMs;
     if (digest === this.published || transient) return;

@@ -1,7 +1,7 @@
 // How the resource workflow reaches the world: one proxy for each retry class, and the kind's own steps as a table.
 import { ActivityCancellationType, ActivityFailure, ApplicationFailure, type Priority } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { Backend, BackendRef, ProvisionRequest } from '../../activities/backend';
+import type { Backend, BackendRef, ConnectionDetails, ProvisionRequest, QueueIsolation } from '../../activities/backend';
 import type { PlatformActivities } from '../../activities/platform/types';
 import { backendTaskQueue, type ResourceKind, type ResourceRow } from '../../shared/resourcetype';
 import type { Effect } from './commands';
@@ -48,6 +48,8 @@ async function bookkeeping<T>(call: (activities: PlatformActivities) => Promise<
 
 export const reserve: PlatformActivities['reserve'] = (request) => bookkeeping((activities) => activities.reserve(request));
 export const transition: PlatformActivities['transition'] = (request) => bookkeeping((activities) => activities.transition(request));
+export const chooseIsolation: PlatformActivities['chooseIsolation'] = (request) =>
+  bookkeeping((activities) => activities.chooseIsolation(request));
 export const prepareCredential: PlatformActivities['prepareCredential'] = (request) =>
   bookkeeping((activities) => activities.prepareCredential(request));
 
@@ -83,6 +85,20 @@ function effectActivities(row: ResourceRow, summary: string): Backend {
     retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
     priority: priorityOf(row, 2),
     summary,
+  });
+}
+
+/** Writes are refused for as long as it lasts: what cannot be copied within this is given up, and they are taken again. */
+function isolationActivities(row: ResourceRow): QueueIsolation {
+  return proxyActivities<QueueIsolation>({
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: '30m',
+    scheduleToCloseTimeout: '45m',
+    taskQueue: backendTaskQueue(row),
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '10s' },
+    priority: priorityOf(row, 2),
+    summary: 'copy to an account of its own',
   });
 }
 
@@ -127,7 +143,10 @@ const backendObject: ProvisionStep = {
     }
     return await provisionActivities(row).provision(request);
   },
-  compensate: (row) => removalActivities(row).deprovision(refOf(row)),
+  async compensate(row) {
+    await removalActivities(row).deprovision(refOf(row));
+    if (row.moving) await removalActivities(row).deprovision({ ...refOf(row), backendName: row.moving.backendName });
+  },
 };
 
 /** The steps of each kind, in order; they are undone newest first. */
@@ -155,7 +174,7 @@ export async function unmake(row: ResourceRow, steps: readonly ProvisionStep[] =
 }
 
 /** One effect of a command on the backend; retried without end, so only cancellation or a final error ends it. */
-export async function applyEffect(row: ResourceRow, effect: Effect): Promise<void> {
+export async function applyEffect(row: ResourceRow, effect: Effect): Promise<ConnectionDetails | void> {
   const activities = effectActivities(row, effect.type);
   const request = requestOf(row);
   switch (effect.type) {
@@ -172,5 +191,19 @@ export async function applyEffect(row: ResourceRow, effect: Effect): Promise<voi
       return activities.applyLimits(request);
     case 'setReadOnly':
       return activities.setReadOnly({ ...request, readOnly: effect.readOnly });
+    case 'copyToIsolated': {
+      const version = row.credentialVersion + 1;
+      await prepareCredential({ resourceId: row.resourceId, version });
+      const { targetName } = effect;
+      return isolationActivities(row).copyToIsolated({
+        ...request,
+        targetName,
+        credentialVersion: version,
+        isCut: row.pausedByOwner || row.suspendedReason !== null,
+        isReadOnly: row.readOnlyByQuota,
+      });
+    }
+    case 'removeFrom':
+      return activities.deprovision({ ...refOf(row), backendName: effect.backendName });
   }
 }

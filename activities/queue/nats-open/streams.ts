@@ -82,6 +82,14 @@ export function releasedConfig(config: StreamConfig): Partial<StreamUpdateConfig
   return { ...config, ...readRemembered(text), metadata };
 }
 
+/** The same with another bound, which it has as soon as it is not held any more. */
+export function withBound(config: StreamConfig, bound: number): StreamConfig {
+  const text = config.metadata?.[HALTED];
+  if (text === undefined) return { ...config, max_bytes: bound };
+  const remembered: Remembered = { ...readRemembered(text), max_bytes: bound };
+  return { ...config, metadata: { ...config.metadata, [HALTED]: JSON.stringify(remembered) } };
+}
+
 /** What it may come to when it is not held. */
 export function boundOf(config: StreamConfig): number {
   return (releasedConfig(config) ?? config).max_bytes ?? -1;

@@ -8,6 +8,7 @@ import {
   natsAccountId,
   newNatsAccount,
   type QueueCredentialProvider,
+  type QueueDetails,
   type QueueTenant,
   withCredential,
   withoutCredential,
@@ -27,6 +28,10 @@ export interface NatsProviderOptions {
   /** `nats://leasehold:<operator seed>.<system seed>@host:port?system_account=...`; see docs/kinds/queue.md. */
   adminUrlOf: (backendName: string) => string;
   logger: KindLogger;
+}
+
+export function natsDetails(objectName: string): QueueDetails {
+  return { account_id: natsAccountId(objectName), subject_prefix: '' };
 }
 
 export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions): QueueCredentialProvider {
@@ -74,7 +79,7 @@ export function createNatsProvider({ adminUrlOf, logger }: NatsProviderOptions):
     },
     serverVersion: async (backendName) => new NatsAccounts(await servers.system(backendName)).serverVersion(),
 
-    detailsOf: ({ objectName }) => ({ account_id: natsAccountId(objectName), subject_prefix: '' }),
+    detailsOf: ({ objectName }) => natsDetails(objectName),
     mintSecrets: ({ objectName }, credential) => mintUser(objectName, credential),
 
     issueCredential: ({ credential, limits, ...tenant }, call) =>
