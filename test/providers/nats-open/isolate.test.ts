@@ -203,7 +203,7 @@ async function fill(connection: NatsConnection, objectName: string, acknowledged
 
 async function messagesOf(manager: JetStreamManager, name: string) {
   const { state } = await manager.streams.info(name);
-  const messages = [];
+  const messages: Awaited<ReturnType<typeof manager.streams.getMessage>>[] = [];
   if (state.messages === 0) return messages;
   for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) messages.push(await manager.streams.getMessage(name, { seq }));
   return messages;
