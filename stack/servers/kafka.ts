@@ -21,6 +21,8 @@ export type KafkaPort = (typeof KAFKA_PORTS)[number];
 const PLATFORM_USER = 'leasehold';
 const MB = 1024 * 1024;
 const GRACE_MS = 10_000;
+/** Two seconds on an idle machine; on a busy one Java takes its time. */
+const READY_MS = 90_000;
 
 export interface KafkaServer {
   home: string;
@@ -48,6 +50,7 @@ export function kafkaDefinition(options: KafkaOptions): ServiceDefinition {
     logFile: join(home, 'logs', `${KAFKA}.log`),
     leftover,
     graceMs: GRACE_MS,
+    readyMs: READY_MS,
     probe: () => logIn(ports.platform, keys),
     async prepare() {
       for (const folder of [place.folder, place.data]) mkdirSync(folder, { recursive: true, mode: 0o700 });
