@@ -46,16 +46,16 @@ export async function openWorld(): Promise<World> {
     opened.push(tenant);
     return tenant;
   };
-  return {
-    harness,
-    attacker: await made(),
-    victim: await made(),
-    made,
-    async close() {
-      await Promise.all(opened.map(({ client }) => client.close()));
-      await harness.close();
-    },
+  const close = async () => {
+    await Promise.all(opened.map(({ client }) => client.close()));
+    await harness.close();
   };
+  try {
+    return { harness, attacker: await made(), victim: await made(), made, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 export async function tenantOf(harness: KafkaHarness, request: ProvisionRequest, version = 1): Promise<Tenant> {
@@ -69,7 +69,8 @@ export async function tenantOf(harness: KafkaHarness, request: ProvisionRequest,
   const topicId = (await client.metadata({ topics: [topic] })).topics.get(topic)?.id ?? '';
   const group = `${place.prefix}readers`;
   const tenant: Tenant = { request, place, client, connection, topic, topicId, group };
-  await client.findCoordinator({ keyType: 0, keys: [group] });
+  // The first to ask has the cluster make the topic that offsets are kept in.
+  await eventually(() => client.findCoordinator({ keyType: 0, keys: [group] }));
   await eventually(() => commit(tenant, group, topic));
   return tenant;
 }
