@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseRabbitmqAdminUrl, type RabbitmqAdmin } from '../../../shared/queueprovider';
 import { findFreePort } from '../../../stack/ports';
-import { identify, type ProcessIdentity } from '../../../stack/process-identity';
+import type { ProcessIdentity } from '../../../stack/process-identity';
 import { rabbitmqAdminUrl, rabbitmqDefinition } from '../../../stack/servers/rabbitmq';
 import { findRabbitmq, type RabbitmqBinary } from '../../../stack/servers/rabbitmq-binary';
 
@@ -27,7 +27,7 @@ const CACHE = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../../.leasehol
 const isInCache = (): boolean => existsSync(CACHE) && readdirSync(CACHE).some((name) => name.startsWith('rabbitmq-debian'));
 
 /** Null: it cannot be had on this machine. Nothing is fetched by a test unless it is asked for. */
-export async function rabbitmqHere(): Promise<RabbitmqBinary | null> {
+async function rabbitmqHere(): Promise<RabbitmqBinary | null> {
   const binary = process.env.LEASEHOLD_RABBITMQ_SERVER_BIN;
   if (!binary && !isInCache() && process.env.LEASEHOLD_TEST_FETCH !== 'on') return null;
   return findRabbitmq({ cacheDir: CACHE, binary }).catch(() => null);
@@ -77,5 +77,3 @@ export async function startRabbitmq(): Promise<RabbitmqTestServer> {
     },
   };
 }
-
-export const isAlive = (pid: number): boolean => identify(pid) !== undefined;
