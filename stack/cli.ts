@@ -41,6 +41,13 @@ export async function runCli(argv: string[]): Promise<number> {
     .description('find one request in logs, trace, workflow, outbox, stream of events and audit; exit code 1 when a part has nothing of it')
     .action(withSettings(trace));
   program
+    .command('queue')
+    .description('what is done to queues')
+    .command('isolate')
+    .argument('<resource id>', 'a queue of auth_mode legacy_open')
+    .description('move a queue from a server without credentials to an account of its own, with its streams; writes are refused meanwhile')
+    .action(withSettings(isolate));
+  program
     .command('fetch')
     .argument('[program...]', 'only these; servers of other queues and stores are fetched only when named: rabbitmq, kafka, minio')
     .description('bring the programs that start would fetch or build into the cache, and start nothing')
@@ -76,6 +83,12 @@ async function trace(settings: Settings, requestId: string, options: { json?: bo
   const traced = await traceRequest(settings, requestId);
   process.stdout.write(options.json ? `${JSON.stringify({ request_id: requestId, traced })}\n` : traceTable(requestId, traced));
   return isComplete(traced) ? 0 : 1;
+}
+
+async function isolate(settings: Settings, resourceId: string): Promise<number> {
+  const { isolateQueue } = await import('./isolate.js');
+  process.stdout.write(`${await isolateQueue(settings, resourceId)}\n`);
+  return 0;
 }
 
 /** What cannot be had disables its kind alone, and without Temporal there is no start; what was named is wanted. */

@@ -69,6 +69,7 @@ const OPERATIONS: Action[] = [
   'admin.list',
   'admin.suspend',
   'admin.unsuspend',
+  'admin.isolate',
   'admin.delete',
   'admin.drain',
   'admin.policies',
