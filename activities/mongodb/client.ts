@@ -72,10 +72,13 @@ function listens({ host, port }: { host: string; port: number }): Promise<boolea
 }
 
 const USER_NOT_FOUND = 11;
+const COMMAND_NOT_FOUND = 59;
 const USER_EXISTS = 51_003;
 
 export const isUserMissing = (error: unknown): boolean => hasCode(error, USER_NOT_FOUND);
 export const isUserThere = (error: unknown): boolean => hasCode(error, USER_EXISTS);
+
+export const isCommandMissing = (error: unknown): boolean => hasCode(error, COMMAND_NOT_FOUND);
 
 function hasCode(error: unknown, code: number): boolean {
   return error instanceof MongoServerError && error.code === code;

@@ -1,6 +1,7 @@
 // A real MongoDB server with authorization on, where LEASEHOLD_TEST_MONGODB_URL names one: the url of an admin.
 import { randomUUID } from 'node:crypto';
 import { MongoClient } from 'mongodb';
+import type { KindBackend } from '../../activities/backend';
 import { createMongodBackend } from '../../activities/mongodb';
 import { randomBase32 } from '../../shared/crypto';
 import { aRequest, type BackendHarness } from './backend.contract';
@@ -8,8 +9,14 @@ import { IMPATIENT, LOGGER, newPlatform, openMongoSession } from './mongodb-harn
 
 export const mongodUrl = (): string | undefined => process.env.LEASEHOLD_TEST_MONGODB_URL || undefined;
 
-export async function startMongodHarness(): Promise<BackendHarness> {
-  const adminUrl = mongodUrl() ?? '';
+export async function startMongodHarness(adminUrl = mongodUrl() ?? ''): Promise<BackendHarness> {
+  const harness = mongodHarness(adminUrl);
+  await harness.backend.prepareServer('test');
+  return harness;
+}
+
+/** Of a server that was not looked at. */
+export function mongodHarness(adminUrl: string): BackendHarness & { backend: KindBackend } {
   const installationId = randomBase32(8);
   const platform = newPlatform();
   const clients: MongoClient[] = [];
@@ -23,7 +30,6 @@ export async function startMongodHarness(): Promise<BackendHarness> {
     issuedSecrets: { read: async () => null, store: async ({ secrets }) => secrets },
     adminUrlOf: () => adminUrl,
   });
-  await backend.prepareServer('test');
   return {
     backend,
     newRequest: (connections = 5) => {

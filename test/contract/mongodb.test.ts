@@ -26,7 +26,7 @@ if (mongodUrl() === undefined) {
   test.skip('a MongoDB server keeps the backend contract (skipped: no server; set LEASEHOLD_TEST_MONGODB_URL)', () => undefined);
 } else {
   // Neither is counted by the server, and an empty database is none.
-  describeBackendContract('a MongoDB server', startMongodHarness, { connectionLimit: false, emptyHasBytes: false });
+  describeBackendContract('a MongoDB server', () => startMongodHarness(), { connectionLimit: false, emptyHasBytes: false });
 }
 
 (isThere ? describe : describe.skip)('FerretDB, what only it has to do', () => {

@@ -4,7 +4,7 @@ import type { ConnectionDetails, KindBackend, KindDependencies, MeasuredObject, 
 import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } from '../../errors';
 import { installationPrefix, loginVersion, readOwnCredential } from '../../names';
 import { lockedVerbs, mapped } from '../../verbs';
-import { adminClient, isUserMissing, isUserThere } from '../client';
+import { adminClient, isCommandMissing, isUserMissing, isUserThere } from '../client';
 import type { UserMarks, UserState } from './commands';
 import * as commands from './commands';
 
@@ -206,8 +206,22 @@ async function prepare(admin: MongoClient, url: string, backendName: string): Pr
   if (Number(version.split('.')[0]) < OLDEST_MAJOR)
     throw new ProviderMisconfigured(`${backendName}: MongoDB ${OLDEST_MAJOR} or newer is needed, and this is ${version}`);
   await admin.db('admin').command({ usersInfo: 1 });
+  if (await hasNoRoles(admin))
+    throw new ProviderMisconfigured(
+      `${backendName}: the server has no roles (FerretDB has none), so it cannot keep tenants apart: give it a host: instead, or name a MongoDB server`,
+    );
   if (await letsAnybodyIn(url))
     throw new ProviderMisconfigured(`${backendName}: the server obeys clients that are not logged in: start mongod with --auth`);
+}
+
+/** Only where the command is unknown: an admin who may not ask has a server that knows what a role is. */
+async function hasNoRoles(admin: MongoClient): Promise<boolean> {
+  try {
+    await admin.db('admin').command({ rolesInfo: { role: 'readWrite', db: 'admin' } });
+    return false;
+  } catch (error) {
+    return isCommandMissing(error);
+  }
 }
 
 /** What tenants' urls need besides, as the admin's own says. */
