@@ -18,7 +18,7 @@ const PROJECTS = [
 
 /** A job of its own: the servers of other providers, each started by the file that needs it. */
 const PROVIDERS = [{ name: 'providers', args: ['--maxWorkers=2'] }];
-/** Fetched or built before; the tests of one that cannot be had say so. Garage's build is too long to wait for. */
+/** Fetched or built before; the tests of one that cannot be had say so. */
 const OPTIONAL_PROGRAMS = ['rabbitmq', 'kafka', 'minio'];
 
 const HANG_MS = 30_000;

@@ -13,7 +13,7 @@ export async function chaosOfProviders(options: {
   const { times, say, only = PROVIDERS.map(({ name }) => name) } = options;
   fetchProviders();
   const settings = { LEASEHOLD_KINDS: PROVIDER_KINDS, LEASEHOLD_POOL_REFILL: 'off', LEASEHOLD_REQUESTS_PER_MINUTE: '1000000' };
-  const stack = new Stack(settings, { backends: backendsOfProviders });
+  const stack = new Stack(settings, { backends: backendsOfProviders, readyMs: 300_000 });
   try {
     await stack.start();
     say(`a stack of its own is ready after ${(stack.startMs / 1000).toFixed(1)} s`);

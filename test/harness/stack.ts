@@ -111,7 +111,7 @@ export class Stack {
   /** @param settings more of the environment, such as LEASEHOLD_KINDS */
   constructor(
     readonly settings: Record<string, string> = {},
-    private readonly options: { secondHost?: string; rungs?: readonly string[]; backends?: () => string } = {},
+    private readonly options: { secondHost?: string; rungs?: readonly string[]; backends?: () => string; readyMs?: number } = {},
   ) {}
 
   get baseUrl(): string {
@@ -184,7 +184,7 @@ export class Stack {
     this.#output = collect(child);
     const output = this.#output;
     await Promise.race([
-      until('the stack is ready', async () => READY.test(output.stdout), { timeoutMs: 170_000, everyMs: 10 }),
+      until('the stack is ready', async () => READY.test(output.stdout), { timeoutMs: this.options.readyMs ?? 170_000, everyMs: 10 }),
       ended.then(() => {
         throw new Error(`the stack ended at start: ${output.stdout}${output.stderr}`);
       }),

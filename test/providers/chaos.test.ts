@@ -3,7 +3,7 @@ import { expect, jest, test } from '@jest/globals';
 import { PROVIDERS } from '../../bench/providers';
 import { chaosOfProviders, groupsOf } from '../chaos/providers';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 test('a worker that dies leaves nothing on any provider, loses nothing and doubles nothing', async () => {
   const lines: string[] = [];
