@@ -13,6 +13,8 @@ import { Stack, until } from '../../harness/stack';
 
 jest.setTimeout(300_000);
 
+/** What failed for a while is tried again after longer and longer pauses. */
+const PATIENCE = { timeoutMs: 180_000 };
 const common = { kind: 'storage', region: 'local', capacity: 50, weight: 1 };
 const seaweedfs = { ...common, name: 'seaweedfs', admin_url_env: 'LEASEHOLD_STORAGE_ADMIN_URL' };
 
@@ -153,16 +155,20 @@ function changing(): void {
 
   test('put back, it gives up what was deleted meanwhile; then it can go', async () => {
     await startWith({ ...seaweedfs, drained: true }, onSpaces());
-    await until('the delete is done', async () => {
-      const rows = await stack.platform<{ status: string }>('SELECT status FROM resources WHERE id = $1', [before.id]);
-      return rows[0]?.status === 'deleted';
-    });
+    await until(
+      'the delete is done',
+      async () => {
+        const rows = await stack.platform<{ status: string }>('SELECT status FROM resources WHERE id = $1', [before.id]);
+        return rows[0]?.status === 'deleted';
+      },
+      PATIENCE,
+    );
     await expect(read(before)).rejects.toMatchObject({ $metadata: { httpStatusCode: 403 } });
     await startWith(onSpaces());
     expect((await until('readiness is told anew', async () => ((await readiness()).overall === 'ok' ? readiness() : null))).status).toBe(
       'ok',
     );
     expect((await own(after, 'DELETE /api/v1/resources/:id')).status).toBe(200);
-    await until('nothing is left', async () => spaces.keys.size === 0 && spaces.s3.buckets.size === 0);
+    await until('nothing is left', async () => spaces.keys.size === 0 && spaces.s3.buckets.size === 0, PATIENCE);
   });
 }
