@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { IAMClient, ListUsersCommand } from '@aws-sdk/client-iam';
 import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import type { BackendConfig } from '../shared/plans';
-import { MinioAdmin } from '../shared/storageprovider/minioadmin';
+import { MinioAdmin } from '../shared/storageprovider';
 
 interface Place {
   backend: BackendConfig;

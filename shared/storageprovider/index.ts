@@ -2,6 +2,7 @@
 export { abort, clientOptions } from './clients';
 export { parseStoreConfig, type StoreConfig } from './config';
 export { createStorageProvider } from './factory';
+export { MinioAdmin } from './minioadmin';
 export * from './modes';
 export { objectNameOfBucket, objectNameOfPrefix, placeOf, sharedBucketName } from './place';
 export { PRESIGN_OPERATIONS, type PresignOperation, type PresignRequest, presignObject } from './presign';

@@ -173,24 +173,33 @@ export async function unmake(row: ResourceRow, steps: readonly ProvisionStep[] =
   for (const step of [...steps].reverse()) await step.compensate(row);
 }
 
-/** One effect of a command on the backend; retried without end, so only cancellation or a final error ends it. */
-export async function applyEffect(row: ResourceRow, effect: Effect): Promise<ConnectionDetails | void> {
+/**
+ * One effect of a command on the backend; retried without end, so only cancellation or a final error ends it.
+ * @returns what a copy recorded of its new place; nothing for the others
+ */
+export async function applyEffect(row: ResourceRow, effect: Effect): Promise<ConnectionDetails | undefined> {
   const activities = effectActivities(row, effect.type);
   const request = requestOf(row);
   switch (effect.type) {
     case 'cut':
-      return activities.cut(request);
+      await activities.cut(request);
+      return undefined;
     case 'restore':
-      return activities.restore(request);
+      await activities.restore(request);
+      return undefined;
     case 'rotate':
       await prepareCredential({ resourceId: row.resourceId, version: effect.version });
-      return activities.rotate({ ...request, credentialVersion: effect.version, previousVersion: effect.previousVersion });
+      await activities.rotate({ ...request, credentialVersion: effect.version, previousVersion: effect.previousVersion });
+      return undefined;
     case 'retire':
-      return activities.retireCredential({ ...request, retireVersion: effect.version });
+      await activities.retireCredential({ ...request, retireVersion: effect.version });
+      return undefined;
     case 'applyLimits':
-      return activities.applyLimits(request);
+      await activities.applyLimits(request);
+      return undefined;
     case 'setReadOnly':
-      return activities.setReadOnly({ ...request, readOnly: effect.readOnly });
+      await activities.setReadOnly({ ...request, readOnly: effect.readOnly });
+      return undefined;
     case 'copyToIsolated': {
       const version = row.credentialVersion + 1;
       await prepareCredential({ resourceId: row.resourceId, version });
@@ -204,6 +213,7 @@ export async function applyEffect(row: ResourceRow, effect: Effect): Promise<Con
       });
     }
     case 'removeFrom':
-      return activities.deprovision({ ...refOf(row), backendName: effect.backendName });
+      await activities.deprovision({ ...refOf(row), backendName: effect.backendName });
+      return undefined;
   }
 }
