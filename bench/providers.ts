@@ -57,21 +57,23 @@ interface Backend {
 
 /** What an operator does to choose. */
 export function operator(apiUrl: string, key: string) {
-  const call = async (method: string, path: string): Promise<{ backends: Backend[] }> => {
+  const call = async (method: string, path: string): Promise<unknown> => {
     const headers = { authorization: `Bearer ${key}`, ...(method === 'POST' ? { 'content-type': 'application/json' } : {}) };
-    const answer = await fetch(`${apiUrl}/api/v1/admin/backends${path}`, { method, headers, body: method === 'POST' ? '{}' : undefined });
-    if (!answer.ok) throw new Error(`${method} /api/v1/admin/backends${path} answered ${answer.status}: ${await answer.text()}`);
-    return (await answer.json()) as { backends: Backend[] };
+    const answer = await fetch(`${apiUrl}/api/v1/admin${path}`, { method, headers, body: method === 'POST' ? '{}' : undefined });
+    if (!answer.ok) throw new Error(`${method} /api/v1/admin${path} answered ${answer.status}: ${await answer.text()}`);
+    return await answer.json();
   };
-  const backends = async () => (await call('GET', '')).backends;
+  const backends = async () => ((await call('GET', '/backends')) as { backends: Backend[] }).backends;
   return {
     backends,
+    /** Moves a queue from a server without credentials to an account of its own; it may be under way when this returns. */
+    isolate: (id: string) => call('POST', `/resources/${id}/isolate`),
     /** Of the kinds that are named: everything else is drained, so that what is made next is made there. */
     async placeOnlyOn(providers: readonly Pick<Provider, 'name' | 'kind'>[]): Promise<void> {
       for (const backend of await backends()) {
         if (!providers.some(({ kind }) => kind === backend.kind)) continue;
         const drained = !providers.some(({ name }) => name === backend.name);
-        if (backend.drained !== drained) await call('POST', `/${backend.name}/${drained ? 'drain' : 'undrain'}`);
+        if (backend.drained !== drained) await call('POST', `/backends/${backend.name}/${drained ? 'drain' : 'undrain'}`);
       }
     },
   };

@@ -17,7 +17,7 @@ export const queueDriver: KindDriver = {
       reconnect: false,
     });
     connection.closed().catch(() => undefined);
-    return sessionOf(connection, { stream: STREAM, subject: `${subject_prefix}kept` });
+    return sessionOf(connection, subject_prefix);
   },
 };
 
@@ -28,11 +28,14 @@ export const natsOpenDriver: KindDriver = {
   async open({ connection_url, subject_prefix = '' }) {
     const connection = await connect({ servers: connection_url, timeout: CONNECT_MS, reconnect: false });
     connection.closed().catch(() => undefined);
-    return sessionOf(connection, { stream: `${subject_prefix.replace(/\.$/, '')}_${STREAM}`, subject: `${subject_prefix}kept` });
+    return sessionOf(connection, subject_prefix);
   },
 };
 
-function sessionOf(connection: NatsConnection, { stream, subject }: { stream: string; subject: string }): Session {
+/** An account that was moved from a server without credentials has the names from there. */
+function sessionOf(connection: NatsConnection, prefix: string): Session {
+  const stream = prefix === '' ? STREAM : `${prefix.replace(/\.$/, '')}_${STREAM}`;
+  const subject = `${prefix}kept`;
   return {
     async ping() {
       if (connection.isClosed()) throw new Error('the connection is closed');

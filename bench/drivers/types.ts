@@ -11,6 +11,7 @@ export interface Granted {
   status: string;
   key_prefix?: string;
   subject_prefix?: string;
+  auth_mode?: string;
   dimensions?: number;
   credentials?: { creds_file?: string; username?: string; password?: string; security_protocol?: string };
   endpoint?: string;

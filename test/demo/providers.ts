@@ -1,5 +1,7 @@
 // `npm run demo -- providers`: a queue on each engine and a bucket on each store that runs here. The operator's drain switches from one to
 // the next, and what was made before stays where it is and goes on working.
+
+import { type Granted, QUEUE_DRIVERS } from '../../bench/drivers';
 import { backendsOfProviders, fetchProviders, operator, PROVIDER_KINDS, PROVIDERS, type Provider, whyNot } from '../../bench/providers';
 import { resourceClient } from '../../bench/resources';
 import { productPlans, startBenchStack } from '../../bench/stack';
@@ -29,7 +31,7 @@ export async function demoProviders(): Promise<void> {
         step(one.name, 'is drained since, and what was made on it goes on serving', since);
       }
     }
-    for (const one of made) await (one.provider.isolated ? isolatedLife(client, one) : openLife(client, one));
+    for (const one of made) await (one.provider.isolated ? isolatedLife(client, one) : openLife({ client, admin }, one));
     await nothingIsLeft(stack);
     say(`${made.length} of ${PROVIDERS.length} providers run here, and all was as promised`);
   } finally {
@@ -60,7 +62,31 @@ async function isolatedLife(client: ReturnType<typeof resourceClient>, living: M
   await isDeleted(client, living, [granted, rotated]);
 }
 
-/** Nobody can be kept out of a server without credentials: deleting takes the streams, and that is all. */
-async function openLife(client: ReturnType<typeof resourceClient>, living: Made): Promise<void> {
-  await isDeleted(client, living, []);
+const MOVED_WITHIN_MS = 60_000;
+
+/** Nobody can be kept out of a server without credentials; one moves to an account of one's own, with what one has. */
+async function openLife(
+  { client, admin }: { client: ReturnType<typeof resourceClient>; admin: ReturnType<typeof operator> },
+  living: Made,
+): Promise<void> {
+  const { name, granted } = living;
+  const nats = PROVIDERS.filter((provider) => provider.name === 'nats');
+  await admin.placeOnlyOn(nats);
+  const began = performance.now();
+  await admin.isolate(granted.id);
+  const moved = await movedCredentials(client, granted);
+  step(name, 'moved to an account of its own by the operator', began);
+  const isolated = { ...living, driver: QUEUE_DRIVERS.nats, granted: moved };
+  const since = performance.now();
+  await finds(isolated);
+  step(name, 'its stream is there with the new credentials', since);
+  await isDeleted(client, isolated, [moved]);
+}
+
+async function movedCredentials(client: ReturnType<typeof resourceClient>, granted: Granted): Promise<Granted> {
+  for (const deadline = performance.now() + MOVED_WITHIN_MS; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+    const now = await client.credentials(granted).catch(() => granted);
+    if (now.auth_mode === 'isolated') return now;
+    if (performance.now() > deadline) throw new Error(`${granted.id} is not in an account of its own after ${MOVED_WITHIN_MS / 1000} s`);
+  }
 }
