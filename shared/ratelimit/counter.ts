@@ -74,18 +74,22 @@ export class StoredRateCounter implements RateCounter {
     const resetAtMs = nowMs + Math.max(0, answer.msBeforeNext);
     // Blocked in memory: the limiter no longer says how much was consumed.
     const counted = answer.consumedPoints === 0 ? figure.limit + 1 : answer.consumedPoints;
+    const levelKey = levelKeyOf(name, key, figure);
     const consumed = await this.#levelled(limiters, {
-      levelKey: levelKeyOf(name, key, figure),
+      levelKey,
       key,
       counted,
       resetAtMs,
       answer,
       askedAtMs,
     });
+    const level = this.#levels.get(levelKey, nowMs);
+    const allowed = consumed <= figure.limit && (level?.passed ?? 0) < figure.limit;
+    if (allowed && level !== null) level.passed += 1;
     return {
       ...figure,
-      allowed: consumed <= figure.limit,
-      remaining: Math.max(0, figure.limit - consumed),
+      allowed,
+      remaining: allowed ? figure.limit - consumed : 0,
       resetSeconds: Math.max(1, Math.ceil((resetAtMs - nowMs) / 1000)),
     };
   }
@@ -130,7 +134,7 @@ export class StoredRateCounter implements RateCounter {
     const behind = known !== null && known.insured === insured && seen.askedAtMs <= known.settledAtMs;
     const consumed = behind ? Math.max(seen.counted, known.consumed + 1) : seen.counted + missing;
     const settledAtMs = missing > 0 ? Number.POSITIVE_INFINITY : known?.insured === insured ? known.settledAtMs : 0;
-    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs };
+    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs, passed: known?.passed ?? 0 };
     this.#levels.set(seen.levelKey, level, nowMs);
     if (missing > 0) {
       const store = insured ? limiters.postgres : limiters.redis;

@@ -7,6 +7,8 @@ export interface Level {
   insured: boolean;
   /** When its store had been told what the former one counted; what was asked before then is behind. */
   settledAtMs: number;
+  /** Let through by this process: of two stores that answer side by side, each may count less than was let through. */
+  passed: number;
 }
 
 /** Map keeps insertion order, and a level is inserted when its window starts: the oldest come first. */

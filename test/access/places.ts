@@ -314,13 +314,8 @@ export const PLACES: Readonly<Record<string, Place>> = {
   admin_list_resources: operatorReads,
   admin_suspend_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
   admin_unsuspend_resource: { allowed: OPERATORS, named: onResource({}), seesForeign: OPERATORS },
-  // Of a queue on an open server; any other is refused, after the caller was let in.
-  admin_isolate_resource: {
-    allowed: [],
-    named: onResource({}),
-    seesForeign: OPERATORS,
-    successProvedBy: 'the test of the move',
-  },
+  // The resource here is none on an open server, and who was let in is told so; `npm run demo -- providers` moves one that is.
+  admin_isolate_resource: { allowed: OPERATORS, named: onResource({}), seesForeign: OPERATORS },
   admin_delete_resource: { allowed: OPERATORS, named: onResource({ reason: 'abuse' }), seesForeign: OPERATORS },
   admin_leaks: operatorReads,
   admin_list_policies: operatorReads,

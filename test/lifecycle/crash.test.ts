@@ -81,6 +81,16 @@ const callsAfter: number[] = [];
 let undisturbed: StoredEvent[] = [];
 let lives: Life[] = [];
 
+/** What became of workflow tasks that did not complete: a workflow that stands still says why only there. */
+async function taskTroubles(client: Client, spec: ResourceSpec): Promise<string> {
+  const { events } = await handleOf(client, spec).fetchHistory();
+  const troubles = (events ?? []).flatMap(({ workflowTaskFailedEventAttributes: failed, workflowTaskTimedOutEventAttributes: late }) => [
+    ...(failed ? [`failed (${failed.cause}): ${failed.failure?.message ?? ''} ${failed.failure?.cause?.message ?? ''}`] : []),
+    ...(late ? [`timed out (${late.timeoutType})`] : []),
+  ]);
+  return `${events?.length ?? 0} events; workflow tasks: ${troubles.length === 0 ? 'all completed' : troubles.join(', ')}`;
+}
+
 /** Everybody's next step comes at once, so that nobody waits at a crash point until a timeout makes something else of it. */
 async function liveThroughCrash(): Promise<void> {
   const { client } = lifecycle;
@@ -91,7 +101,7 @@ async function liveThroughCrash(): Promise<void> {
       try {
         await run(life);
       } catch (error) {
-        life.error ??= error as Error;
+        life.error ??= new Error(await taskTroubles(client, life.spec), { cause: error });
       }
     };
     await Promise.all(lives.map(guarded));
