@@ -12,7 +12,7 @@ import leftoversOf from './leftovers.cjs';
 const PROJECTS = [
   // One worker a core: these compute. The others wait most of their time for servers, and for clocks.
   { name: 'unit', args: ['--maxWorkers=100%'] },
-  { name: 'integration', args: ['--maxWorkers=4', '--testSequencer=./test/harness/longest-first.cjs'] },
+  { name: 'integration', args: ['--maxWorkers=3', '--testSequencer=./test/harness/longest-first.cjs'] },
   { name: 'system', args: ['--maxWorkers=3', '--testSequencer=./test/harness/longest-first.cjs'] },
 ];
 
