@@ -76,7 +76,8 @@ async function openLife(
   await admin.isolate(granted.id);
   const moved = await movedCredentials(client, granted);
   step(name, 'moved to an account of its own by the operator', began);
-  const isolated = { ...living, driver: QUEUE_DRIVERS.nats, granted: moved };
+  // In an account of one's own any subject is one's own; what was made keeps its names.
+  const isolated = { ...living, driver: QUEUE_DRIVERS.nats, granted: { ...moved, subject_prefix: granted.subject_prefix } };
   const since = performance.now();
   await finds(isolated);
   step(name, 'its stream is there with the new credentials', since);

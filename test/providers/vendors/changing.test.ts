@@ -134,10 +134,13 @@ function changing(): void {
 
   test('taken out with a resource on it, it is missed aloud; the rest goes on, a delete waits, and nothing is lost', async () => {
     await startWith(onSpaces());
-    expect(await readiness()).toMatchObject({
-      overall: 'degraded',
-      last_error: 'seaweedfs: 1 resources live on it, and it is not in backends.yaml any more, or its variable is not set',
+    const missed = await until('it is missed', async () => {
+      const now = await readiness();
+      return now.overall === 'degraded' ? now : null;
     });
+    expect(missed.last_error).toBe(
+      'seaweedfs: 1 resources live on it, and it is not in backends.yaml any more, or its variable is not set',
+    );
     expect(await read(after)).toBe('kept');
     // Its data plane does not need us.
     expect(await read(before)).toBe('kept');
