@@ -74,7 +74,7 @@ function describeIsolation(): void {
           .catch(() => false);
         if (taken) acknowledged.add(text);
         written += 1;
-        await sleep(taken ? 1 : 20);
+        await sleep(taken ? 5 : 20);
       }
       await one.close();
     })();
@@ -83,8 +83,7 @@ function describeIsolation(): void {
     for (let kill = 0; kill < KILLS; kill += 1) {
       const child = await startWorker(mine, places());
       await sleep(Math.random() * 1_200);
-      child.kill('SIGKILL');
-      await once(child, 'exit').catch(() => {});
+      await ended(child);
       // Whatever was done until then, the open server still has everything.
       const { state } = await manager.streams.info(`orders-${mine.slice(-8)}`);
       expect(state.messages).toBeGreaterThanOrEqual(MESSAGES);
@@ -129,8 +128,7 @@ function describeIsolation(): void {
     await jetstream(connection).publish(`${mine}.a`, 'one');
     const child = await startWorker(mine, places());
     await sleep(150);
-    child.kill('SIGKILL');
-    await once(child, 'exit').catch(() => {});
+    await ended(child);
     const isolation = isolationOver(places());
     await isolation.copyToIsolated(isolationRequest(mine));
     const inside = await enter(mine);
@@ -228,6 +226,14 @@ async function startWorker(objectName: string, places: object): Promise<ChildPro
   });
   await once(child, 'message');
   return child;
+}
+
+/** It may have done its work before. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
 }
 
 if (natsProgram() === null) describe('isolation', () => test.skip('skipped: no server', () => {}));
