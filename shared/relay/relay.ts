@@ -60,6 +60,7 @@ export class Relay {
   #isDatabaseAway = false;
   #wake: () => void = () => undefined;
   #isWoken = false;
+  #lastBeat: Promise<unknown> = Promise.resolve();
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -189,7 +190,14 @@ export class Relay {
     this.#isDatabaseAway = false;
   }
 
-  async #beat(): Promise<void> {
+  /** One after the other: an older word that took longer must not be written over a newer one. */
+  #beat(): Promise<void> {
+    const written = this.#lastBeat.then(() => this.#writeBeat());
+    this.#lastBeat = written.catch(() => undefined);
+    return written;
+  }
+
+  async #writeBeat(): Promise<void> {
     const { pool, name, broker, metrics } = this.#options;
     const state = broker === null ? 'off' : this.#broker !== null && !this.#broker.isClosed ? 'connected' : 'away';
     metrics.broker(state);
