@@ -6,7 +6,8 @@ const GRPC_FAILED_PRECONDITION = 9;
 const PATIENCE_MS = 60_000;
 
 export async function untilTaken<T>(send: () => Promise<T>): Promise<T> {
-  const endsAtMs = Date.now() + PATIENCE_MS;
+  // From the first refusal on: the call itself may have waited for long, such as for a worker that was killed under it.
+  let endsAtMs: number | undefined;
   for (;;) {
     try {
       return await send();
@@ -14,6 +15,7 @@ export async function untilTaken<T>(send: () => Promise<T>): Promise<T> {
       const cause = error instanceof Error ? error.cause : undefined;
       const draining = error instanceof WorkflowUpdateFailedError && cause instanceof ApplicationFailure && cause.type === 'draining';
       const taskFailed = isGrpcServiceError(cause) && cause.code === GRPC_FAILED_PRECONDITION;
+      endsAtMs ??= Date.now() + PATIENCE_MS;
       if (Date.now() > endsAtMs || !(draining || taskFailed)) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, 20));

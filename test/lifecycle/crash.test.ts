@@ -121,7 +121,9 @@ async function liveThroughCrash(): Promise<void> {
     if (meanwhile === 'delete') await handleOf(client, spec).signal('delete', { ...meta('meanwhile'), reason: 'meanwhile' });
     if (meanwhile === 'extend') await handleOf(client, spec).signal('extend', { ttl: '1h', commandId: 'meanwhile' });
   });
-  await lifecycle.startWorkers();
+  // All lives come at once, each with its whole history. Few at a time: what was taken must be done within the time of a task, on a busy
+  // machine too, and what waits for its turn must not be read anew for it.
+  await lifecycle.startWorkers({ maxConcurrentWorkflowTaskExecutions: 10, stickyQueueScheduleToStartTimeout: '10s' });
   await crashing;
   await each(async (life) => {
     life.events = await eventsOf(database, life.spec.resourceId);
