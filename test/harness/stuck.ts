@@ -8,7 +8,7 @@ export interface Held {
   release: () => void;
 }
 
-/** Holds every call of the verb. A held activity is in flight, so the clock is not skipped meanwhile; hold it for less than a heartbeat timeout. */
+/** Holds every call of the verb. A held activity is in flight, so the clock is not skipped meanwhile. */
 export function hold(backend: RecordingBackend, verb: Verb): Held {
   let release = () => {};
   let reach = () => {};
