@@ -13,7 +13,7 @@ import { createLifecycle, HOUR_MS, type Lifecycle, type RunningWorkers, startRes
 import { createRecordingBackend, type RecordingBackend } from '../harness/recording-backend';
 import { eventsOf, eventually, rowOf } from '../harness/rows';
 import { breakDown, hold } from '../harness/stuck';
-import { fastForward, skipToEnd } from '../harness/time';
+import { fastForward, skipToEnd, toTheMinute } from '../harness/time';
 
 const plans = loadPlans('plans.yaml');
 
@@ -176,7 +176,7 @@ describe('the ladder after a claim', () => {
     const events = (await eventsOf(database, id)).map(
       ({ type, occurred_at: at }) => [type, (at.getTime() - createdAt.getTime()) / HOUR_MS] as const,
     );
-    const hoursOf = (type: string) => events.filter(([name]) => name === type).map(([, hours]) => Math.round(hours * 100) / 100);
+    const hoursOf = (type: string) => events.filter(([name]) => name === type).map(([, hours]) => toTheMinute(hours));
     expect(hoursOf('resource.expiring')).toEqual([18, 37, 41, 42]);
     expect(hoursOf('resource.expired')).toEqual([43]);
     expect(hoursOf('resource.deleted')).toEqual([67]);
@@ -244,11 +244,11 @@ describe('a claim that meets something else', () => {
 
   it('is finished by the next worker, once', async () => {
     const { teamId, headers } = await bearer('pro');
-    const { id, token } = await anonymous();
+    const { id, token, objectName } = await anonymous();
     const broken = breakDown(backend, 'applyLimits');
     const claiming = claim({ token }, headers);
     await eventually(
-      async () => backend.calls.filter(({ verb }) => verb === 'applyLimits').length,
+      async () => backend.calls.filter((called) => called.verb === 'applyLimits' && called.objectName === objectName).length,
       (calls) => calls > 0,
     );
     await workers.stop();

@@ -31,3 +31,8 @@ export async function skipToEnd(client: Client, workflowId: string): Promise<voi
     workflowExecutionOptions: { timeSkippingConfig: { enabled: true } },
   } as never);
 }
+
+/** Hours up to the full minute before: what is due is never done early, and how many seconds late is up to a machine that may be busy. */
+export function toTheMinute(hours: number): number {
+  return Math.floor(hours * 60) / 60;
+}

@@ -20,7 +20,7 @@ import { createLifecycle, HOUR_MS, type Lifecycle, startResource, testSpec } fro
 import { createRecordingBackend, type RecordingBackend, type Verb } from '../harness/recording-backend';
 import { eventsOf, eventually, rowOf } from '../harness/rows';
 import { breakDown, hold } from '../harness/stuck';
-import { fastForward, skipToEnd } from '../harness/time';
+import { fastForward, skipToEnd, toTheMinute } from '../harness/time';
 
 let database: TestDatabase;
 let backend: RecordingBackend;
@@ -140,9 +140,9 @@ describe('a new run for a row', () => {
     expect(rungs).toEqual(['6h', '2h', '1h']);
     expect(events.filter((event) => event.type === 'resource.expired')).toHaveLength(1);
     const hoursOf = (type: string) =>
-      ((events.find((event) => event.type === type)?.occurred_at.getTime() ?? 0) - before.created_at.getTime()) / HOUR_MS;
-    expect(hoursOf('resource.expired')).toBeCloseTo(24, 2);
-    expect(hoursOf('resource.deleting')).toBeCloseTo(36, 2);
+      toTheMinute(((events.find((event) => event.type === type)?.occurred_at.getTime() ?? 0) - before.created_at.getTime()) / HOUR_MS);
+    expect(hoursOf('resource.expired')).toBe(24);
+    expect(hoursOf('resource.deleting')).toBe(36);
     expect(backend.objects.has(before.object_name)).toBe(false);
   });
 

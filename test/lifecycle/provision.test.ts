@@ -7,11 +7,13 @@ import type { ResourceSpec } from '../../shared/resourcetype';
 import { LIFECYCLE_TASK_QUEUE } from '../../shared/resourcetype';
 import { READY_UPDATE_ID, readyUpdate, resourceWorkflowId } from '../../workflows/resource/messages';
 import { createTestDatabase, type TestDatabase } from '../harness/database';
-import { createLifecycle, type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
+import { createLifecycle, HOUR_MS, type Lifecycle, startResource, testSpec } from '../harness/lifecycle';
 import { createRecordingBackend, type RecordingBackend } from '../harness/recording-backend';
 import { eventsOf, eventually, rowOf } from '../harness/rows';
 import { breakDown, hold } from '../harness/stuck';
 import { fastForward, skipToEnd } from '../harness/time';
+
+const DAY_MS = 24 * HOUR_MS;
 
 let database: TestDatabase;
 let backend: RecordingBackend;
@@ -217,16 +219,23 @@ describe('a delete during the provision', () => {
 
 describe('a warm item', () => {
   it('is claimed within the workflow task, without a provision', async () => {
-    const name = await addWarmItem();
-    const spec = testSpec();
-    const { answer, handle } = await startResource(lifecycle.client, spec);
-    expect(answer).toMatchObject({ fromPool: true, view: { status: 'active' } });
-    expect(backend.verbsOf(name)).toEqual(['claimWarm']);
-    expect((await rowOf(database, spec.resourceId)).object_name).toBe(name);
-    const { events } = await handle.fetchHistory();
-    expect(events?.filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
+    const claimed = async () => {
+      const name = await addWarmItem();
+      const spec = testSpec();
+      const { answer, handle } = await startResource(lifecycle.client, spec);
+      expect(answer).toMatchObject({ fromPool: true, view: { status: 'active' } });
+      expect((await rowOf(database, spec.resourceId)).object_name).toBe(name);
+      const { events = [] } = await handle.fetchHistory();
+      return { verbs: backend.verbsOf(name), events: events ?? [] };
+    };
+    // The claim has half a second, which a busy machine may not have for it: the next item is claimed then.
+    const { events } = await eventually(claimed, ({ verbs, events: all }) => {
+      const inTime = verbs.length === 1 && verbs[0] === 'claimWarm';
+      const inOneTask = all.every((event) => !event.activityTaskScheduledEventAttributes && !event.workflowTaskTimedOutEventAttributes);
+      return inTime && inOneTask;
+    });
     // Each event costs every resource: reserve, claim and transition are markers of one workflow task.
-    expect(events?.length).toBeLessThanOrEqual(13);
+    expect(events.length).toBeLessThanOrEqual(13);
   });
 
   it('whose claim fails, or takes too long, is completed by a provision of the same name', async () => {
@@ -287,6 +296,12 @@ describe('a rejection', () => {
   });
 
   it('by the day’s limit makes nothing', async () => {
+    // All three within one day, which ends at midnight UTC.
+    await eventually(
+      async () => DAY_MS - (Date.now() % DAY_MS),
+      (leftMs) => leftMs > 60_000,
+      90_000,
+    );
     const changes = { owner: anonymous(), quota: { kindCount: -1, provisionsPerDay: 2 } };
     await startResource(lifecycle.client, testSpec(changes));
     await startResource(lifecycle.client, testSpec(changes));
