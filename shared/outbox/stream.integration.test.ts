@@ -8,7 +8,7 @@ const EVERYTHING: EventScope = { type: 'platform' };
 
 let database: TestDatabase;
 /** Other tests of this server hold transactions open too: reading goes on until all that is expected is there. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 beforeAll(async () => {
   database = await createTestDatabase();

@@ -53,7 +53,7 @@ export async function photograph(options: {
     const send = talk(child.stdio[3] as Writable, child.stdio[4] as Readable);
     const { targetId } = await send('Target.createTarget', { url: options.url });
     const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
-    const deadline = Date.now() + (options.timeoutMs ?? 20_000);
+    const deadline = Date.now() + (options.timeoutMs ?? 60_000);
     for (;;) {
       const { result } = await send('Runtime.evaluate', { expression: 'document.body?.innerText ?? ""', returnByValue: true }, sessionId);
       if (result.value.includes(options.wanted)) {

@@ -65,7 +65,7 @@ export default async function globalSetup(): Promise<void> {
   const started: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     await Promise.allSettled(started.map((end) => end()));
-    rmSync(dir, { recursive: true, force: true });
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
   // Jest ends at a signal without its teardown, and would leave the servers behind.
   let isEnding = false;

@@ -175,8 +175,8 @@ export async function startNotifications(
     taskQueue: NOTIFICATION_TASK_QUEUE,
     workflowBundle: { codePath: workflowBundlePath() },
     activities: { ...notifications.activities },
+    // No limit on the end itself: a busy machine would miss it, and the end would fail.
     shutdownGraceTime: '1s',
-    shutdownForceTime: '3s',
   });
   const running = worker.run();
   const started = Array.from({ length: loops }, () => notifications.startLoop(lifecycle.client));

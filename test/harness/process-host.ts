@@ -54,7 +54,7 @@ export async function startTestHost(given: Partial<HostOptions> = {}): Promise<T
     destroy: async () => {
       for (const name of await host.processes.list()) await host.processes.remove(name);
       await host.processes.close();
-      rmSync(options.directory, { recursive: true, force: true });
+      rmSync(options.directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
   return host;

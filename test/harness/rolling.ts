@@ -29,7 +29,7 @@ export async function createRollingLifecycle(options: {
   const close = async () => {
     await lifecycle.close();
     await server.stop();
-    rmSync(dir, { recursive: true, force: true });
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
   return { ...lifecycle, close };
 }

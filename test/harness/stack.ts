@@ -228,9 +228,15 @@ export class Stack {
   /** Whatever a failed test left is ended by force; then the data goes, as `reset` does it. */
   async dispose(): Promise<void> {
     if (this.#supervisor) await this.cli('stop');
-    for (const line of processesOf(this.home)) process.kill(Number(line.split(' ')[0]), 'SIGKILL');
+    for (const line of processesOf(this.home)) {
+      try {
+        process.kill(Number(line.split(' ')[0]), 'SIGKILL');
+      } catch {
+        // Ended since it was looked at.
+      }
+    }
     if (existsSync(join(this.home, 'state'))) await this.cli('reset', '--yes');
-    rmSync(this.home, { recursive: true, force: true });
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Resolves when the supervisor has ended; milliseconds from now, and its exit code. */
@@ -292,7 +298,7 @@ export class Stack {
 }
 
 async function query<Row extends QueryResultRow>(connectionString: string, text: string, values: unknown[]): Promise<Row[]> {
-  const client = new Client({ connectionString, connectionTimeoutMillis: 5_000, application_name: 'leasehold-test' });
+  const client = new Client({ connectionString, connectionTimeoutMillis: 20_000, application_name: 'leasehold-test' });
   await client.connect();
   try {
     return (await client.query<Row>(text, values)).rows;
@@ -303,7 +309,7 @@ async function query<Row extends QueryResultRow>(connectionString: string, text:
 
 /** Runs SQL on a url as it was handed out: with psql where there is one, else with pg. Rows as lines, columns with `|` between. */
 export async function psql(url: string, sql: string): Promise<CommandResult> {
-  const env = { ...process.env, PGCONNECT_TIMEOUT: '5' };
+  const env = { ...process.env, PGCONNECT_TIMEOUT: '20' };
   try {
     const result = await run('psql', [url, '-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', sql], { env });
     return { ...result, stdout: result.stdout.trimEnd() };

@@ -36,6 +36,7 @@ async function startWorker(): Promise<ChildProcess> {
 }
 
 async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const closed = new Promise((resolve) => child.once('close', resolve));
   child.kill('SIGKILL');
   await closed;
@@ -72,7 +73,7 @@ it('tells everything once or more, and what it repeats by the same id', async ()
   const sixHours = () => receiver.to('/killed').filter(({ event }) => event.data.rung === '6h');
   await eventually(
     async () => sixHours().length,
-    (calls) => calls === 1,
+    (calls) => calls >= 1,
     60_000,
   );
   await kill(worker);
