@@ -1,11 +1,9 @@
 // What FerretDB can and cannot, in the words of the field's driver. Whatever is lacking must stand in the page of the kind, with its answer.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Collection, Db, Document, IndexDirection, MongoClient } from 'mongodb';
 import { ferretdbIsThere, type MongodbHarness, startMongodbHarness } from './mongodb-harness';
-
-jest.setTimeout(60_000);
 
 const PAGE = readFileSync(join(__dirname, '../../docs/kinds/mongodb.md'), 'utf8');
 
@@ -118,7 +116,7 @@ else
     let client: MongoClient;
     let words: Collection;
     beforeAll(async () => {
-      harness = await startMongodbHarness({ limits: {}, firstUid: 718_000 });
+      harness = await startMongodbHarness({ limits: {} });
       const request = harness.newRequest();
       await harness.backend.provision(request);
       client = harness.client(request);

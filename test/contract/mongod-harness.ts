@@ -5,7 +5,7 @@ import type { KindBackend } from '../../activities/backend';
 import { createMongodBackend } from '../../activities/mongodb';
 import { randomBase32 } from '../../shared/crypto';
 import { aRequest, type BackendHarness } from './backend.contract';
-import { IMPATIENT, LOGGER, newPlatform, openMongoSession } from './mongodb-harness';
+import { LOGGER, newPlatform, openMongoSession, PATIENT } from './mongodb-harness';
 
 export const mongodUrl = (): string | undefined => process.env.LEASEHOLD_TEST_MONGODB_URL || undefined;
 
@@ -43,7 +43,7 @@ export function mongodHarness(adminUrl: string): BackendHarness & { backend: Kin
       const { username, password } = platform.credential(request.resourceId, version);
       const url = new URL(adminUrl);
       Object.assign(url, { username, password, pathname: `/${request.objectName}`, search: '' });
-      const client = new MongoClient(url.href, IMPATIENT);
+      const client = new MongoClient(url.href, PATIENT);
       clients.push(client);
       return await openMongoSession(client, request.objectName);
     },

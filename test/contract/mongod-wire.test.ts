@@ -1,17 +1,15 @@
 // The room for MongoDB servers against a server that speaks the wire and has no roles: what can be told of it without a real mongod.
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ProvisionRequest } from '../../activities/backend';
 import { mongodHarness } from './mongod-harness';
 import { ferretdbIsThere, type MongodbHarness, startMongodbHarness } from './mongodb-harness';
-
-jest.setTimeout(60_000);
 
 function wireTests(): void {
   let server: MongodbHarness;
   let behind: ProvisionRequest;
   let shared: ReturnType<typeof mongodHarness>;
   beforeAll(async () => {
-    server = await startMongodbHarness({ limits: {}, firstUid: 720_000 });
+    server = await startMongodbHarness({ limits: {} });
     behind = server.newRequest();
     await server.backend.provision(behind);
     shared = mongodHarness(adminUrl());

@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MongoClient, type MongoClientOptions } from 'mongodb';
+import { MongoClient, type MongoClientOptions, type ServerHeartbeatFailedEvent } from 'mongodb';
 import type { ConnectionDetails, KindBackend, NameLock, ProvisionRequest } from '../../activities/backend';
 import { openProcessHost, type ProcessHost } from '../../activities/host';
 import { createFerretdbBackend, createPostgresStorage, storagePassword } from '../../activities/mongodb';
 import { generatePassword, randomBase32 } from '../../shared/crypto';
 import type { ResourceLimits } from '../../shared/resourcetype';
 import { onPath } from '../../stack/fetch/run';
-import { findFreePort } from '../../stack/ports';
 import { builtFerretdb, findFerretdb } from '../../stack/servers/ferretdb';
+import { testPorts, testUids } from '../harness/process-host';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
 export interface MongodbHarness extends BackendHarness {
@@ -32,8 +32,6 @@ export interface HarnessOptions {
   limits: ResourceLimits;
   /** Of the tenants' Postgres; without it all is in SQLite. */
   postgresAdminUrl?: string;
-  /** Two harnesses at once need two ranges. */
-  firstUid: number;
 }
 
 const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
@@ -52,7 +50,8 @@ export async function findBinary(): Promise<string | null> {
   );
 }
 
-export const IMPATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 1_500, connectTimeoutMS: 1_500, heartbeatFrequencyMS: 500 };
+/** A server that is only slow on a busy machine is waited for. */
+export const PATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 20_000, connectTimeoutMS: 20_000, heartbeatFrequencyMS: 500 };
 export const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function startMongodbHarness(options: HarnessOptions): Promise<MongodbHarness> {
@@ -61,7 +60,14 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
   const installationId = randomBase32(8);
   const directory = mkdtempSync(join(tmpdir(), 'leasehold-mongodb-'));
   chmodSync(directory, 0o755);
-  const host = await openTestHost(directory, options.firstUid);
+  const host = await openProcessHost({
+    hostName: `test-${installationId}`,
+    directory,
+    bindAddress: '127.0.0.1',
+    uidRange: testUids(),
+    logger: LOGGER,
+    ports: testPorts(),
+  });
   const state = newPlatform();
   const storage =
     options.postgresAdminUrl === undefined
@@ -89,7 +95,7 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
   };
   const clients: MongoClient[] = [];
   const client: MongodbHarness['client'] = (request, { version, url, ...driver } = {}) => {
-    const made = new MongoClient(url ?? urlOf(request, version), { ...IMPATIENT, ...driver });
+    const made = new MongoClient(url ?? urlOf(request, version), { ...PATIENT, ...driver });
     clients.push(made);
     return made;
   };
@@ -124,25 +130,6 @@ export async function startMongodbHarness(options: HarnessOptions): Promise<Mong
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function openTestHost(directory: string, firstUid: number): Promise<ProcessHost> {
-  const ports = new Map<string, number>();
-  return await openProcessHost({
-    hostName: `test${firstUid}`,
-    directory,
-    bindAddress: '127.0.0.1',
-    uidRange: { first: firstUid, last: firstUid + 999 },
-    logger: LOGGER,
-    ports: {
-      claim: async (objectName) => {
-        const port = ports.get(objectName) ?? (await findFreePort(ports.values()));
-        ports.set(objectName, port);
-        return port;
-      },
-      release: async (objectName) => void ports.delete(objectName),
-    },
-  });
 }
 
 /** The platform's part: rows, as far as a room sees them. */
@@ -184,18 +171,42 @@ export function newPlatform() {
   return state;
 }
 
+/** Where nobody listens any more the driver looks on to the end of its patience. The first refusal may be of a look before this work. */
+async function unlessGone<T>(client: MongoClient, work: () => Promise<T>): Promise<T> {
+  let refusals = 0;
+  let tell = (_refusal: Error) => {};
+  const gone = new Promise<never>((_, reject) => {
+    tell = reject;
+  });
+  const onFailure = ({ failure }: ServerHeartbeatFailedEvent) => {
+    if (failure.message.includes('ECONNREFUSED')) refusals += 1;
+    if (refusals === 2) tell(failure);
+  };
+  client.on('serverHeartbeatFailed', onFailure);
+  try {
+    return await Promise.race([work(), gone]);
+  } finally {
+    client.off('serverHeartbeatFailed', onFailure);
+  }
+}
+
 export async function openMongoSession(client: MongoClient, database: string): Promise<TenantSession> {
   const written = client.db(database).collection<{ value: string; at: number }>('written');
   try {
-    await client.connect();
-    await client.db(database).command({ listCollections: 1 });
+    await unlessGone(client, async () => {
+      await client.connect();
+      await client.db(database).command({ listCollections: 1 });
+    });
   } catch (error) {
     await client.close();
     throw error;
   }
   return {
-    write: async (value) => void (await written.insertOne({ value, at: performance.now() })),
-    read: async () => (await written.find().sort({ at: 1 }).toArray()).map((document) => document.value),
+    write: async (value) => void (await unlessGone(client, () => written.insertOne({ value, at: performance.now() }))),
+    read: async () => {
+      const documents = await unlessGone(client, () => written.find().sort({ at: 1 }).toArray());
+      return documents.map((document) => document.value);
+    },
     close: () => client.close(),
   };
 }

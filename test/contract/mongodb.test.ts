@@ -8,8 +8,8 @@ import { mongodUrl, startMongodHarness } from './mongod-harness';
 import { ferretdbIsThere, type MongodbHarness, startMongodbHarness } from './mongodb-harness';
 
 // Without a Postgres all is in SQLite. Another page cap is a restart, so the contract's limits name none.
-const SQLITE = { limits: {}, firstUid: 710_000 };
-const IN_POSTGRES = { limits: { storageMb: 100 }, firstUid: 712_000 };
+const SQLITE = { limits: {} };
+const IN_POSTGRES = { limits: { storageMb: 100 } };
 
 const isThere = ferretdbIsThere();
 
@@ -33,8 +33,8 @@ if (mongodUrl() === undefined) {
   let sqlite: MongodbHarness;
   let postgres: MongodbHarness;
   beforeAll(async () => {
-    sqlite = await startMongodbHarness({ ...SQLITE, firstUid: 714_000 });
-    postgres = await startMongodbHarness({ ...IN_POSTGRES, firstUid: 716_000, postgresAdminUrl: tenantsAdminUrl() });
+    sqlite = await startMongodbHarness(SQLITE);
+    postgres = await startMongodbHarness({ ...IN_POSTGRES, postgresAdminUrl: tenantsAdminUrl() });
   });
   afterAll(async () => {
     for (const harness of [sqlite, postgres]) {

@@ -20,7 +20,7 @@ export function testPorts(): HostPorts {
   const ports = new Map<string, number>();
   return {
     claim: async (objectName) => {
-      const port = ports.get(objectName) ?? (await findFreePort());
+      const port = ports.get(objectName) ?? (await findFreePort(ports.values()));
       ports.set(objectName, port);
       return port;
     },
@@ -28,17 +28,30 @@ export function testPorts(): HostPorts {
   };
 }
 
+/** Below the users of the stack's hosts. */
+const LOWEST_UID = 1_000_000;
+const MOST_HOSTS = 980_000;
+const UIDS_PER_HOST = 100;
+const HOSTS_PER_PROCESS = 20;
+let hostsOfThisProcess = 0;
+
+/** Of nobody else's on this machine: a host kills whatever runs as a user that it gives up. */
+export function testUids(): HostOptions['uidRange'] {
+  const host = process.pid * HOSTS_PER_PROCESS + (hostsOfThisProcess++ % HOSTS_PER_PROCESS);
+  const first = LOWEST_UID + (host % MOST_HOSTS) * UIDS_PER_HOST;
+  return { first, last: first + UIDS_PER_HOST - 1 };
+}
+
 export async function startTestHost(given: Partial<HostOptions> = {}): Promise<TestHost> {
   const directory = mkdtempSync(join(tmpdir(), 'leasehold-test-host-'));
   // Tenants' users pass through it.
   chmodSync(directory, 0o711);
-  const firstUid = 400_000 + (process.pid % 10_000) * 100;
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const options: HostOptions = {
     hostName: `test-${randomBase32(8)}`,
     directory,
     bindAddress: '127.0.0.1',
-    uidRange: { first: firstUid, last: firstUid + 99 },
+    uidRange: testUids(),
     ports: testPorts(),
     logger: quiet,
     ...given,

@@ -34,8 +34,8 @@ const LIMITS: Readonly<Record<Storage, ResourceLimits>> = {
   postgres: { storageMb: 100, connections: 8 },
 };
 
-export async function openWorld(storage: Storage, firstUid: number): Promise<World> {
-  const harness = await startMongodbHarness({ limits: LIMITS[storage], firstUid, postgresAdminUrl: tenantsAdminUrl() });
+export async function openWorld(storage: Storage): Promise<World> {
+  const harness = await startMongodbHarness({ limits: LIMITS[storage], postgresAdminUrl: tenantsAdminUrl() });
   const tenant: World['tenant'] = async (limits = {}) => {
     const request = harness.request({ ...LIMITS[storage], ...limits });
     await harness.backend.provision(request);
