@@ -55,7 +55,7 @@ export class RedisRing {
   #full = false;
   #memoryLookedAtMs = 0;
 
-  constructor(options: { url: string; logger?: InboxLogger }) {
+  constructor(options: { url: string; commandTimeoutMs?: number; logger?: InboxLogger }) {
     this.#logger = options.logger;
     const redis = new Redis(options.url, {
       lazyConnect: true,
@@ -63,7 +63,7 @@ export class RedisRing {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: 2_000,
-      commandTimeout: COMMAND_TIMEOUT_MS,
+      commandTimeout: options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(attempt * 100, LONGEST_RECONNECT_MS),
     });
     redis.on('error', (error: Error) => this.#tell(error));

@@ -23,6 +23,8 @@ export interface InboxOptions {
   url: string;
   /** Absent = the ring is in Postgres. */
   redisUrl?: string;
+  /** What Redis may take for one command before Postgres takes the request. */
+  redisTimeoutMs?: number;
   applicationName: string;
   maxConnections?: number;
   logger?: InboxLogger;
@@ -39,9 +41,9 @@ export class InboxStore {
   readonly #redis: RedisRing | null;
 
   constructor(options: InboxOptions) {
-    const { url, redisUrl, applicationName, maxConnections, logger } = options;
+    const { url, redisUrl, redisTimeoutMs, applicationName, maxConnections, logger } = options;
     this.#pool = createPool({ url, applicationName, max: maxConnections ?? 10 });
-    this.#redis = redisUrl === undefined ? null : new RedisRing({ url: redisUrl, logger });
+    this.#redis = redisUrl === undefined ? null : new RedisRing({ url: redisUrl, commandTimeoutMs: redisTimeoutMs, logger });
     this.registry = new InboxRegistry({ pool: this.#pool, redis: this.#redis, logger });
   }
 

@@ -64,7 +64,15 @@ export async function startWebhookHarness(options: WebhookHarnessOptions = {}): 
     return token;
   };
   const open = (applicationName: string) =>
-    new InboxStore({ url: inboxUrl.href, redisUrl: options.redisUrl, applicationName, maxConnections: 10, logger });
+    new InboxStore({
+      url: inboxUrl.href,
+      redisUrl: options.redisUrl,
+      // On a busy machine a second passes without a word from a Redis that is well.
+      redisTimeoutMs: 30_000,
+      applicationName,
+      maxConnections: 10,
+      logger,
+    });
   // As in life: one store in the worker's process, one in the receiver's.
   const [workers, receivers] = [open('test-worker'), open('test-receiver')];
   const prepare = () => prepareInboxDatabase({ adminUrl: tenantsAdminUrl(), inboxUrl: inboxUrl.href });
