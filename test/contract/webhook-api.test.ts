@@ -13,9 +13,9 @@ let app: Express;
 let tenant: Tenant;
 
 beforeAll(async () => {
-  world = await openWorld();
+  world = await openWorld({});
   // Loopback may be called here, as an operator may allow it.
-  app = world.api({ ports: 'any', allowedCidrs: ['127.0.0.1/32'] }, expectDeclared);
+  app = world.api({ ports: 'any', allowedCidrs: ['127.0.0.1/32'], timeoutMs: 20_000 }, expectDeclared);
 });
 afterAll(() => world.close());
 beforeEach(async () => {

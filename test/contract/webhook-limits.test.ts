@@ -1,8 +1,6 @@
 // What of an inbox's limits its plan says: one body, and a minute's bytes, both kept by the receiver.
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startWebhookHarness, type WebhookHarness } from './webhook-harness';
-
-jest.setTimeout(60_000);
 
 let harness: WebhookHarness;
 beforeAll(async () => {

@@ -46,10 +46,11 @@ class Rows extends FakeStore {
 
 export const REQUESTS_PER_MINUTE = 400;
 
-export async function openWorld(): Promise<World> {
-  const harness = await startWebhookHarness({
-    receiver: { requestsPerMinute: REQUESTS_PER_MINUTE, timeouts: { headersMs: 500, requestMs: 1_000, checkEveryMs: 100 } },
-  });
+/** So short that an attack by slowness ends soon; who only sends on a busy machine needs the product's own. */
+const IMPATIENT = { headersMs: 500, requestMs: 1_000, checkEveryMs: 100 };
+
+export async function openWorld(timeouts: Partial<typeof IMPATIENT> = IMPATIENT): Promise<World> {
+  const harness = await startWebhookHarness({ receiver: { requestsPerMinute: REQUESTS_PER_MINUTE, timeouts } });
   const rows = new Rows();
   rows.tokenOf = (resourceId) => harness.tokenOf({ resourceId });
   const canaryHits: string[] = [];
