@@ -101,7 +101,14 @@ async function admin<Row extends pg.QueryResultRow>(sql: string, database = 'pos
 }
 
 async function openSession(client: pg.Client): Promise<TenantSession> {
-  await client.connect();
+  const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
+  try {
+    await client.connect();
+  } catch (error) {
+    // The server counts a connection that it refused until its process has gone.
+    await ended;
+    throw error;
+  }
   return {
     write: async (value) => {
       const { rowCount } = await client.query("SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = 'written'");
