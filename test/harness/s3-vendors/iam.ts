@@ -234,6 +234,11 @@ export class IamDouble {
     return current?.users ?? new Map();
   }
 
+  /** As if the time had passed that any change needs. */
+  spread(): void {
+    this.#views = this.#views.slice(-1).map((view) => ({ ...view, fromMs: 0 }));
+  }
+
   #changed(): void {
     this.#views.push({ fromMs: performance.now() + this.lagMs, users: structuredClone(this.users) });
     if (this.lagMs === 0) this.#views = this.#views.slice(-1);

@@ -1,5 +1,5 @@
 // What is sent to AWS, Cloudflare and DigitalOcean, request by request, and what happens when their answers are late, lost or refusals.
-import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseStoreConfig, presignObject, type StorageMode } from '../../../shared/storageprovider';
 import { awsPlaces } from '../../../shared/storageprovider/aws';
 import { createStorageProvider } from '../../../shared/storageprovider/factory';
@@ -10,8 +10,6 @@ import { type R2Double, startR2Double } from '../../harness/s3-vendors/r2';
 import { errorAnswer } from '../../harness/s3-vendors/s3';
 import type { DoubleServer, Noted } from '../../harness/s3-vendors/server';
 import { type SpacesDouble, startSpacesDouble } from '../../harness/s3-vendors/spaces';
-
-jest.setTimeout(60_000);
 
 const closing: (() => Promise<void>)[] = [];
 afterAll(async () => {
@@ -125,10 +123,11 @@ describe('AWS', () => {
     try {
       const request = await provisioned(harness);
       expect(await statusOf(harness, request)).toBe(200);
+      aws.iam.lagMs = 600_000;
       await harness.backend.cut(request);
       // What AWS does, and nobody can make faster: see docs/kinds/storage.md.
       expect(await statusOf(harness, request)).toBe(200);
-      await new Promise((resolve) => setTimeout(resolve, 800));
+      aws.iam.spread();
       expect(await statusOf(harness, request)).toBe(403);
     } finally {
       aws.iam.lagMs = 0;
