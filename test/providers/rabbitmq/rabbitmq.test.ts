@@ -157,10 +157,12 @@ async function killedWorker(adminUrl: string, names: string[]): Promise<void> {
     execArgv: ['--import', 'tsx'],
     env: { ...process.env, LEASEHOLD_TEST_QUEUE_WORKER: JSON.stringify(argument) },
   });
-  await once(child, 'message');
+  // It may end by itself, and must not be waited for afterwards.
+  const exited = once(child, 'exit');
+  await Promise.race([once(child, 'message'), exited]);
   await sleep(Math.random() * 1_500);
   child.kill('SIGKILL');
-  await once(child, 'exit');
+  await exited;
 }
 
 async function isCompleted(
