@@ -65,7 +65,7 @@ export async function onKafka({ url, prefix }: Place): Promise<string[]> {
 
 /** Everybody may look there. */
 export async function onOpenNats({ url, prefix }: Place): Promise<string[]> {
-  const connection = await connect({ servers: new URL(url).host, reconnect: false, timeout: 5_000 });
+  const connection = await connect({ servers: new URL(url).host, reconnect: false, timeout: 30_000 });
   try {
     const streams: string[] = [];
     for await (const { config } of (await jetstreamManager(connection)).streams.list()) streams.push(config.name);

@@ -60,7 +60,7 @@ function onQueue(stack: Looked, place: Place): Promise<string[]> | string[] {
 }
 
 async function rows(connectionString: string, text: string, values: unknown[]): Promise<string[]> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 30_000 });
   await client.connect();
   try {
     return (await client.query<{ name: string }>(text, values)).rows.map(({ name }) => name);

@@ -41,7 +41,8 @@ export interface KindDriver {
   open: (granted: Granted) => Promise<Session>;
 }
 
-export const CONNECT_MS = 5_000;
+/** On a busy machine a server that is well may be silent for seconds. */
+export const CONNECT_MS = 15_000;
 
 export function required<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`the answer holds no ${what}`);
