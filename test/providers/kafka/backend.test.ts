@@ -1,8 +1,6 @@
-import { describe, jest, test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 import { describeBackendContract } from '../../contract/backend.contract';
 import { kafkaIsHere, startKafkaHarness } from './harness';
-
-jest.setTimeout(120_000);
 
 // Kafka knows no limit of connections for a user, and a tenant without a topic holds no byte.
 if (kafkaIsHere()) describeBackendContract('queue (kafka)', startKafkaHarness, { connectionLimit: false, emptyHasBytes: false });

@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
 import { kafkaIsHere, kafkaProvider, kafkaSession, startKafkaServer } from './harness';
-
-jest.setTimeout(120_000);
 
 /** The tenant's side is what the field's own driver makes of server, user and password, and nothing else. */
 async function startKafka(): Promise<QueueProviderHarness> {

@@ -69,7 +69,8 @@ function describeIsolation(): void {
       while (isWriting) {
         const text = `late ${written}`;
         const taken = await jetstream(one)
-          .publish(`${mine}.orders.late`, text)
+          // One that is taken and not heard of would be a message too many.
+          .publish(`${mine}.orders.late`, text, { timeout: 60_000 })
           .then(() => true)
           .catch(() => false);
         if (taken) acknowledged.add(text);
@@ -106,7 +107,7 @@ function describeIsolation(): void {
     expect(there.size).toBe(acknowledged.size);
     for (const text of acknowledged) expect(there.has(text)).toBe(true);
 
-    const goesOn = await (await jetstream(inside).consumers.get(names[2] ?? '', 'half')).next({ expires: 5_000 });
+    const goesOn = await (await jetstream(inside).consumers.get(names[2] ?? '', 'half')).next({ expires: 30_000 });
     expect(goesOn?.seq).toBe(501);
     expect((await jetstream(inside).publish(`${mine}.orders.new`, 'in the account')).seq).toBe(acknowledged.size + 1);
     expect((await copied.streams.info(names[2] ?? '')).config.metadata?.['leasehold-halted']).toBeUndefined();

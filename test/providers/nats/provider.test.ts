@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { connect, credsAuthenticator } from '@nats-io/transport-node';
 import { createNatsProvider } from '../../../activities/queue/nats/provider';
 import { canHaveNats, session, startNatsServer } from '../../contract/queue-harness';
 import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
-
-jest.setTimeout(60_000);
 
 /** The tenant's side is what the field's own driver makes of url and creds file, and nothing else. */
 async function startNats(): Promise<QueueProviderHarness> {
@@ -15,7 +12,7 @@ async function startNats(): Promise<QueueProviderHarness> {
     backendName: 'test',
     open: async (_tenant, _credential, secrets) => {
       const authenticator = credsAuthenticator(new TextEncoder().encode(secrets.creds_file));
-      const connection = await connect({ servers: server.url, authenticator, reconnect: false, timeout: 5_000 });
+      const connection = await connect({ servers: server.url, authenticator, reconnect: false, timeout: 20_000 });
       const { read, write: publish, close } = session(connection);
       return { read, publish, close };
     },

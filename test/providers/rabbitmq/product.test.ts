@@ -60,7 +60,12 @@ withServer(title('a queue on RabbitMQ, through the product'), () => {
     await expect(open({ ...granted, ...rotated })).rejects.toThrow();
     // The server's list of connections is a moment behind.
     expect(await eventually(installed, (left) => left.length === 0)).toEqual([]);
-    expect(vhostFolders()).toEqual([]);
+    expect(
+      await eventually(
+        async () => vhostFolders(),
+        (folders) => folders.length === 0,
+      ),
+    ).toEqual([]);
   });
 
   test('a server that died is back with what it had; a supervisor that died finds it running', async () => {

@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import { STORAGE_MODES } from '../../../shared/storageprovider';
 import { startStorageHarness } from '../../contract/storage-harness';
 import { describeStorageProvider, skipStorageProvider } from '../../contract/storageprovider.contract';
 import { canHaveSeaweedfs, type SeaweedfsServer, startSeaweedfs } from '../../harness/seaweedfs';
-
-jest.setTimeout(60_000);
 
 if (canHaveSeaweedfs()) {
   let starting: Promise<SeaweedfsServer> | undefined;

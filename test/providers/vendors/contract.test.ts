@@ -1,5 +1,5 @@
 // The contract of storage providers over AWS S3, Cloudflare R2 and DigitalOcean Spaces: each against a double of the vendor, never the vendor.
-import { expect, jest } from '@jest/globals';
+import { expect } from '@jest/globals';
 import { STORAGE_MODES, type StorageMode } from '../../../shared/storageprovider';
 import { type StoreUnderTest, startStorageHarness } from '../../contract/storage-harness';
 import { describeStorageProvider } from '../../contract/storageprovider.contract';
@@ -7,8 +7,6 @@ import { startAwsDouble } from '../../harness/s3-vendors/aws';
 import { startR2Double } from '../../harness/s3-vendors/r2';
 import type { DoubleServer } from '../../harness/s3-vendors/server';
 import { startSpacesDouble } from '../../harness/s3-vendors/spaces';
-
-jest.setTimeout(30_000);
 
 const BY_PLATFORM = {
   "they reach nothing of a neighbour's": "the platform alone signs, and only below the resource's prefix",
