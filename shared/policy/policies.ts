@@ -31,6 +31,8 @@ export class PgPolicies implements Policies {
   readonly #options: PolicyReaderOptions;
   readonly #timer: NodeJS.Timeout;
   #table: PolicyTable = new Map();
+  #reads = 0;
+  #held = 0;
   #failing = false;
 
   constructor(options: PolicyReaderOptions) {
@@ -70,8 +72,12 @@ export class PgPolicies implements Policies {
   }
 
   async #refresh(): Promise<void> {
+    this.#reads += 1;
+    const read = this.#reads;
     try {
-      this.#table = policyTable(await this.list());
+      const table = policyTable(await this.list());
+      // One that began before a change may come in after the one that has seen it.
+      if (read > this.#held) [this.#table, this.#held] = [table, read];
       this.#failing = false;
     } catch (error) {
       if (!this.#failing) this.#options.onError?.(error);
