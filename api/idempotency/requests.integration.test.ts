@@ -100,7 +100,8 @@ describe('requests under one Idempotency-Key', () => {
 
   it('a process that died leaves the key to the next when its lease ends; a late answer of the first overwrites nothing', async () => {
     const request = aRequest();
-    const dead = processOf({ leaseMs: 300 });
+    // So long a lease that its next renewal does not come while the test runs.
+    const dead = processOf({ leaseMs: 600_000 });
     const first = await dead.claim(request);
     if (first.outcome !== 'claimed') throw new Error(first.outcome);
     // As a process that stands still: nothing renews the lease.
@@ -126,10 +127,10 @@ describe('requests under one Idempotency-Key', () => {
     let made = 0;
     const work = async () => {
       made += 1;
-      await new Promise((resolve) => setTimeout(resolve, 5_000));
+      await new Promise((resolve) => setTimeout(resolve, 12_000));
       return answer(made);
     };
-    const replies = await Promise.all([1, 2].map(() => once(processOf({ leaseMs: 2_000 }), request, work)));
+    const replies = await Promise.all([1, 2].map(() => once(processOf({ leaseMs: 5_000 }), request, work)));
     expect(made).toBe(1);
     expect(replies[0]?.body).toEqual(replies[1]?.body);
   });
