@@ -88,6 +88,26 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
 
 const pidOf = async (processes: ProcessHost): Promise<number> => (await processes.inspect(NAME)).pid ?? 0;
 
+/** Its own pid or nobody's: 0 would be this whole test run. */
+function killHard(pid: number): void {
+  if (pid <= 1) throw new Error('it does not run');
+  process.kill(pid, 'SIGKILL');
+}
+
+/** By its count: for a moment the launcher stands where the killed program was, with a pid of its own. */
+const hasRestarted = async (processes: ProcessHost): Promise<boolean> => {
+  const { state, restarts } = await processes.inspect(NAME);
+  return state === 'running' && restarts === 1;
+};
+
+function programOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8');
+  } catch {
+    return 'ended since it was looked for';
+  }
+}
+
 /** As soon as it answers: before that, its launcher may not have become it. */
 async function runAndAsk(spec: HostProcessSpec): Promise<number> {
   await host.processes.run(spec);
@@ -133,12 +153,14 @@ describe('running and ending', () => {
     const spec = await specOf();
     await runAndAsk(spec);
     const before = await pidOf(processes);
-    process.kill(before, 'SIGKILL');
-    await until(async () => (await pidOf(processes)) !== before && (await pidOf(processes)) !== 0);
+    killHard(before);
+    await until(() => hasRestarted(processes));
+    expect(await pidOf(processes)).not.toBe(before);
     await askOnce(spec.port, '1');
     expect(await processes.inspect(NAME)).toMatchObject({ state: 'running', restarts: 1 });
 
-    await processes.run({ ...spec, args: ['-e', 'process.exit(3)'] }).catch(() => undefined);
+    // Long enough to have been seen running, or its end would be one of the start.
+    await processes.run({ ...spec, args: ['-e', 'setTimeout(() => process.exit(3), 200)'] }).catch(() => undefined);
     await until(async () => (await processes.inspect(NAME)).restarts >= 4);
     const { restarts } = await processes.inspect(NAME);
     await sleep(400);
@@ -186,11 +208,11 @@ describe('another host worker', () => {
     await host.processes.run(spec);
     expect(await pidOf(host.processes)).toBe(pid);
 
-    process.kill(pid, 'SIGKILL');
-    await until(async () => ![0, pid].includes(await pidOf(host.processes)));
+    killHard(pid);
+    await until(() => hasRestarted(host.processes));
 
     await host.processes.close();
-    process.kill(await pidOf(host.processes), 'SIGKILL');
+    killHard(await pidOf(host.processes));
     host.processes = await openProcessHost(host.options);
     expect(await askOnce(spec.port, '1 + 1')).toBe('2');
   });
@@ -224,7 +246,7 @@ describe('another host worker', () => {
       const running = spawnSync('pgrep', ['-f', `listen\\(${spec.port}`], { encoding: 'utf8' })
         .stdout.split('\n')
         .filter(Boolean);
-      const programs = running.filter((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('node'));
+      const programs = running.filter((pid) => programOf(pid).startsWith('node'));
       expect(programs.length).toBeLessThanOrEqual(1);
     }
     host.processes = await openProcessHost(host.options);
