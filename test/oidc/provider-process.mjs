@@ -1,5 +1,5 @@
 // A real OIDC provider (the library `oidc-provider`) as a process of its own: jest's CommonJS runtime cannot load it.
-// It is told what to do over IPC: {type: 'keys', jwks} makes it sign with other keys, {type: 'down'|'up'} closes and opens its port.
+// It is told what to do over IPC: {type: 'keys', jwks} makes it sign with other keys, {type: 'down'} hang up on everybody, until 'up'.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -9,6 +9,7 @@ let handle;
 let hits = {};
 let port = wantedPort ?? 0;
 let server;
+let isDown = false;
 
 function configure(jwks) {
   const provider = new Provider(issuer, {
@@ -46,6 +47,9 @@ async function listen() {
     hits[path] = (hits[path] ?? 0) + 1;
     handle(request, response);
   });
+  server.on('connection', (socket) => {
+    if (isDown) socket.destroy();
+  });
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
   port = server.address().port;
   issuer = `http://127.0.0.1:${port}`;
@@ -55,12 +59,13 @@ const answers = {
   async keys({ jwks }) {
     configure(jwks);
   },
+  // It keeps its port: another process might have got it by the time it is up again.
   async down() {
+    isDown = true;
     server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
   },
   async up() {
-    if (!server.listening) await listen();
+    isDown = false;
   },
   async hits() {
     const seen = hits;
