@@ -118,7 +118,7 @@ export async function mustRefuse(trying: Promise<unknown>, breach: string, answe
 }
 
 export async function eventually<T>(what: () => Promise<T>): Promise<T> {
-  for (const deadline = Date.now() + 15_000; ; ) {
+  for (const deadline = Date.now() + 40_000; ; ) {
     try {
       return await what();
     } catch (error) {

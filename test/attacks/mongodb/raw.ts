@@ -5,7 +5,7 @@ import { Binary, BSON, type Document } from 'mongodb';
 
 const OP_MSG = 2013;
 const OP_QUERY = 2004;
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 30_000;
 
 export class RawConnection {
   readonly #socket: Socket;

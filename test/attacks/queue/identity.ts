@@ -110,7 +110,7 @@ function withLeakedSigningKey({ attacker, victim, harness }: World): Attack[] {
         const connection = await logIn(server.url, token, user).catch(() => null);
         if (connection === null) return 'refused';
         try {
-          return await mustReject(connection.request('$SYS.REQ.CLAIMS.LIST', '', { timeout: 5_000 }), NO.permission, 'it lists accounts');
+          return await mustReject(connection.request('$SYS.REQ.CLAIMS.LIST', '', { timeout: 20_000 }), NO.permission, 'it lists accounts');
         } finally {
           await connection.close();
         }

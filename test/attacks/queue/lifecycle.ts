@@ -82,7 +82,7 @@ export function lifecycleAttacks(world: World): Attack[] {
       await backend.setReadOnly({ ...tenant.request, readOnly: true });
       const reader = await tenantOf(world.harness, tenant.request);
       const refused = await mustReject(
-        jetstream(reader.connection).publish('orders.2', 'more', { timeout: 5_000 }),
+        jetstream(reader.connection).publish('orders.2', 'more', { timeout: 20_000 }),
         NO.permission,
         'it was taken',
       );
@@ -92,7 +92,7 @@ export function lifecycleAttacks(world: World): Attack[] {
     }),
     attack('read-only: a connection opened before', async (tenant) => {
       await backend.setReadOnly({ ...tenant.request, readOnly: true });
-      const late = jetstream(tenant.connection).publish('orders.2', 'more', { timeout: 5_000 });
+      const late = jetstream(tenant.connection).publish('orders.2', 'more', { timeout: 20_000 });
       return mustReject(late, NO.closed, 'it was taken');
     }),
   ];

@@ -6,7 +6,7 @@ import type { Attack } from '../attack';
 import { mustReject, NO, type Outcome, sayRaw, type Tenant, type World } from './world';
 
 const MB = 1024 * 1024;
-const TIMEOUT = { timeout: 5_000 };
+const TIMEOUT = { timeout: 20_000 };
 /** Four files of 5 MB, and what is written while one is put aside. */
 const LOG_BYTES = 26 * MB;
 

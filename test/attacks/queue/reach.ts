@@ -56,7 +56,7 @@ function system(world: World): Attack[] {
     name: `request ${name}`,
     run: async () => {
       const no = subject.startsWith('$SYS') ? NO.permission : NO.nobodyThere;
-      const timeout = no === NO.permission ? 5_000 : 1_000;
+      const timeout = no === NO.permission ? 20_000 : 1_000;
       return all([mustReject(attacker.connection.request(subject, payload, { timeout }), no, 'the server answered'), victimIsWhole(world)]);
     },
   });

@@ -58,7 +58,7 @@ export async function openWorld(): Promise<World> {
 
 export async function tenantOf(harness: QueueHarness, request: ProvisionRequest, version = 1): Promise<Tenant> {
   const connection = await harness.connect(request, version);
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5_000 });
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 20_000 });
   const { nats_jwt: jwt = '', nats_nkey: seed = '' } = harness.issuedOf(request, version);
   return { request, accountId: natsAccountId(request.objectName), jwt, seed, connection, manager, streams: manager.streams };
 }
@@ -157,7 +157,7 @@ export function sayRaw(url: string, { jwt, seed }: { jwt: string; seed: string }
       socket.destroy();
       resolve(told);
     };
-    socket.setTimeout(3_000, end);
+    socket.setTimeout(8_000, end);
     socket.once('close', end);
     socket.on('error', end);
     socket.on('data', (chunk) => {

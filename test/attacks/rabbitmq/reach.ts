@@ -107,7 +107,7 @@ async function forgedReply(world: World): Promise<Outcome> {
           await publish(own, '', forged, Buffer.from('forged')).catch(() => {});
       }).catch(() => {});
       await publish(channel, '', address, Buffer.from('true'));
-      for (let look = 0; look < 100 && answers.length === 0; look += 1) await sleep(20);
+      for (let look = 0; look < 750 && answers.length === 0; look += 1) await sleep(20);
       return answers.join() === 'true' ? 'refused' : { breached: `the victim was answered: ${answers.join()}` };
     });
   } finally {

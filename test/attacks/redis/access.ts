@@ -182,7 +182,8 @@ export function stubbornAttacks(world: World): Attack[] {
         const tookMs = performance.now() - started;
         await harness.backend.deprovision(tenant);
         redis.disconnect();
-        return tookMs < 2_000 ? 'refused' : { breached: `20 pings of the victim took ${tookMs.toFixed(0)} ms` };
+        // Whoever waits for the script waits for ever; a busy machine is only slow.
+        return tookMs < 20_000 ? 'refused' : { breached: `20 pings of the victim took ${tookMs.toFixed(0)} ms` };
       },
     },
   ];
@@ -190,7 +191,7 @@ export function stubbornAttacks(world: World): Attack[] {
 
 /** Its server may just be starting again. */
 async function asAttackerOnceMore<T>(world: World, work: (redis: Redis) => Promise<T>): Promise<T> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     const answers = await world.harness.client(world.attacker).then(
       (client) => {
         client.disconnect();

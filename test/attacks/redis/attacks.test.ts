@@ -2,7 +2,7 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { redisServerPath } from '../../contract/redis-harness';
 import { redisAttacks, sharedRedisAttacks } from './attacks';
 
-jest.setTimeout(240_000);
+jest.setTimeout(600_000);
 
 describe.each([redisAttacks, sharedRedisAttacks])('attacks on $kind', ({ open }) => {
   const whereThereIsOne = redisServerPath() ? test : test.skip;

@@ -56,15 +56,15 @@ function sizes(world: World): Attack[] {
 function slowness({ harness, attacker }: World): Attack[] {
   const at = `/webhook/receive/${harness.tokenOf(attacker.request)}`;
   const cutOff = async (pieces: (string | number)[]): Promise<string | null> => {
-    const { closedAfterMs, text } = await raw(harness.port, pieces, 6_000);
+    const { closedAfterMs, text } = await raw(harness.port, pieces, 40_000);
     if (text.includes(' 200 ')) return 'it was taken';
     return closedAfterMs === null ? 'it was waited for without end' : null;
   };
-  const drip = (byte: string): (string | number)[] => Array.from({ length: 60 }, () => [byte, 100]).flat();
+  const drip = (byte: string): (string | number)[] => Array.from({ length: 200 }, () => [byte, 100]).flat();
   return [
     attack('headers, a byte at a time', () => cutOff([`POST ${at} HTTP/1.1\r\nHost: x\r\nX-Slow: `, ...drip('x')])),
     attack('a body, a byte at a time', () => cutOff([`POST ${at} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n`, ...drip('x')])),
-    attack('a connection that says nothing', () => cutOff([6_000])),
+    attack('a connection that says nothing', () => cutOff([20_000])),
   ];
 }
 
@@ -106,9 +106,11 @@ function amounts(world: World): Attack[] {
     attack('more bytes in a minute than an inbox takes', async () => {
       const tenant = await world.tenant();
       const body = Buffer.alloc(MIB);
-      const statuses: number[] = [];
-      for (let sent = 0; sent < 66; sent += 1) statuses.push((await harness.send(tenant.request, { body })).status);
-      return statuses.at(-1) === 429 ? null : `the last was answered ${statuses.at(-1)}`;
+      const send = async () => (await harness.send(tenant.request, { body })).status;
+      let statuses: number[] = [];
+      // What two minutes allow and more: on a busy machine the first may be over before it is used up.
+      for (let sent = 0; sent < 136 && !statuses.includes(429); sent += 8) statuses = await Promise.all(Array.from({ length: 8 }, send));
+      return statuses.includes(429) ? null : `the last were answered ${statuses}`;
     }),
   ];
 }

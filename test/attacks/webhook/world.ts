@@ -46,8 +46,8 @@ class Rows extends FakeStore {
 
 export const REQUESTS_PER_MINUTE = 400;
 
-/** So short that an attack by slowness ends soon; who only sends on a busy machine needs the product's own. */
-const IMPATIENT = { headersMs: 500, requestMs: 1_000, checkEveryMs: 100 };
+/** So short that an attack by slowness ends soon, and longer than an honest request of the attacks takes on a busy machine. */
+const IMPATIENT = { headersMs: 3_000, requestMs: 6_000, checkEveryMs: 100 };
 
 export async function openWorld(timeouts: Partial<typeof IMPATIENT> = IMPATIENT): Promise<World> {
   const harness = await startWebhookHarness({ receiver: { requestsPerMinute: REQUESTS_PER_MINUTE, timeouts } });
@@ -82,7 +82,7 @@ export async function openWorld(timeouts: Partial<typeof IMPATIENT> = IMPATIENT)
       fakeApp({
         store: rows,
         inbox: harness.store,
-        egress: createEgress({ timeoutMs: 2_000, ...egress }),
+        egress: createEgress({ timeoutMs: 15_000, ...egress }),
         // The product's own where it is what refuses, and none in the way of the other attacks.
         figure: (name) => (name === 'webhook_replays' ? plans.rates[name] : { limit: 1_000_000, windowSeconds: 60 }),
         onAnswer,
@@ -124,7 +124,7 @@ export async function replay(app: Express, world: World, url: string): Promise<r
 export function raw(
   port: number,
   pieces: (string | Buffer | number)[],
-  waitMs = 5_000,
+  waitMs = 30_000,
 ): Promise<{ text: string; closedAfterMs: number | null }> {
   return new Promise((resolve) => {
     const startedAt = performance.now();
