@@ -98,6 +98,14 @@ export function processesOf(folder: string): string[] {
   return found;
 }
 
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Ended since it was looked at.
+  }
+}
+
 export class Stack {
   readonly home = makeTemporaryHome();
   port = 0;
@@ -228,13 +236,11 @@ export class Stack {
   /** Whatever a failed test left is ended by force; then the data goes, as `reset` does it. */
   async dispose(): Promise<void> {
     if (this.#supervisor) await this.cli('stop');
-    for (const line of processesOf(this.home)) {
-      try {
-        process.kill(Number(line.split(' ')[0]), 'SIGKILL');
-      } catch {
-        // Ended since it was looked at.
-      }
-    }
+    await until('every process of the test is gone', async () => {
+      const left = processesOf(this.home);
+      for (const line of left) killQuietly(Number(line.split(' ')[0]));
+      return left.length === 0;
+    });
     if (existsSync(join(this.home, 'state'))) await this.cli('reset', '--yes');
     rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -35,7 +35,9 @@ describe('while one backend hangs', () => {
     } finally {
       stack.signal('nats', 'SIGCONT');
     }
-    for (const queue of waiting) await until('the queue is made', async () => (await statusOf(queue)) === 'active', { everyMs: 250 });
+    // Tried again after up to half a minute, and each of the four for itself.
+    for (const queue of waiting)
+      await until('the queue is made', async () => (await statusOf(queue)) === 'active', { timeoutMs: 120_000, everyMs: 250 });
     for (const queue of [before, ...waiting]) expect((await own(queue, `DELETE /api/v1/resources/${queue.id}`)).status).toBe(200);
     await until('all are gone', async () => {
       const rows = await stack.platform<{ status: string }>(`SELECT status FROM resources WHERE kind = 'queue' AND status <> 'deleted'`);

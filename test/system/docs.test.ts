@@ -8,7 +8,7 @@ import { builtFerretdb } from '../../stack/servers/ferretdb';
 import { findTools, missingFor, Reader, snippetsOf } from '../harness/snippets';
 import { ROOT, Stack } from '../harness/stack';
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 const CACHE = process.env.LEASEHOLD_CACHE ?? join(ROOT, '.leasehold/cache');
 const PAGES = join(ROOT, 'docs/kinds');
@@ -19,7 +19,7 @@ const tools = findTools(join(CACHE, 'docs-tools'));
 const pageOf = (name: string) => readFileSync(join(PAGES, `${name}.md`), 'utf8');
 
 const stack = new Stack({ LEASEHOLD_KINDS: KINDS.join(','), LEASEHOLD_POOL_REFILL: 'off' });
-beforeAll(() => stack.start(), 120_000);
+beforeAll(() => stack.start());
 afterAll(() => stack.dispose());
 
 describe('the pages', () => {

@@ -145,7 +145,7 @@ describe('api and worker are killed while twenty clients ask', () => {
         );
         return Number(row?.count) === 0;
       },
-      { everyMs: 250 },
+      { timeoutMs: 120_000, everyMs: 250 },
     );
     measured.push(`twenty deletes under a kill: ${((Date.now() - began) / 1000).toFixed(1)} s`);
     const left = await stack.objectsNamed(`lh${stack.secrets.installationId}_`);
@@ -158,7 +158,7 @@ describe('api, worker and temporal are away', () => {
   it('databases go on serving, and what fell due is done within 5 s of the return', async () => {
     const lasting = await create({ name: 'lasting' });
     await psql(lasting.connection_url, 'create table t (n int); insert into t values (7)');
-    const [ending, warned] = await Promise.all([create({ name: 'ending', ttl: '25s' }), create({ name: 'warned', ttl: '65s' })]);
+    const [ending, warned] = await Promise.all([create({ name: 'ending', ttl: '45s' }), create({ name: 'warned', ttl: '85s' })]);
     const endingName = await stack.objectNameOf(ending.id);
     const stopped = await stack.cli('stop', 'api', 'worker', 'temporal');
     expect(stopped).toMatchObject({ code: 0, stderr: '' });

@@ -31,7 +31,8 @@ async function readPlaces(stack: Stack): Promise<Places> {
     for (const row of await stack.platform<{ text: string }>(`SELECT to_jsonb(t)::text AS text FROM ${table} t`)) rows.push(row.text);
   }
   return {
-    temporal: read('temporal', ['temporal.db', 'temporal.db-wal']),
+    // The log first: what is moved into the database meanwhile is seen there, and would be in neither the other way round.
+    temporal: read('temporal', ['temporal.db-wal', 'temporal.db']),
     logs: Buffer.concat([
       read('logs', readdirSync(join(stack.home, 'logs'))),
       Buffer.from(stack.output.replace(/^ {2}(api|operator) key .*$/gm, '')),
