@@ -150,7 +150,11 @@ describe('the payload codec', () => {
     try {
       await configured(K1, true, async (lifecycle, { client }) => {
         await lifecycle.startAndWait(spec, { timeoutMs: 30_000 });
-        const block = await lifecycle.describe(spec.resourceId);
+        // Null when it did not come within 300 ms.
+        const block = await eventually(
+          () => lifecycle.describe(spec.resourceId),
+          (found) => found !== null,
+        );
         expect(block).toMatchObject({ next_step: expect.stringMatching(/./), next_step_at: expect.stringMatching(/^\d{4}-/) });
         const paused = client.workflow.getHandle(workflowId).startUpdate(pauseUpdate, { args: [meta], waitForStage: 'ACCEPTED' });
         paused.catch(() => {});

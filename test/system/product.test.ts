@@ -37,6 +37,12 @@ const team = () => ({ authorization: `Bearer ${stack.secrets.bootstrapApiKey}` }
 const operator = () => ({ authorization: `Bearer ${stack.secrets.operatorKey}` });
 const eventsOf = async (resource: Body) => (await own(resource, 'GET :id/events?limit=100')).body.items;
 const statusOf = async (resource: Body) => (await own(resource, 'GET :id')).body.status;
+/** What a workflow does not tell within 300 ms is left out of the answer. */
+const described = (resource: Body) =>
+  until('its workflow is in the answer', async () => {
+    const answer = await own(resource, 'GET :id');
+    return answer.body.lifecycle !== null && answer;
+  });
 const answersOne = async (url: string) => (await psql(url, 'select 1')).stdout === '1';
 
 describe('the first minutes', () => {
@@ -96,7 +102,7 @@ describe('the first minutes', () => {
   });
 
   it('reading it tells what happens next', async () => {
-    const { status, body } = await own(first, 'GET :id');
+    const { status, body } = await described(first);
     expect(status).toBe(200);
     expect(body).toMatchObject({
       ok: true,
@@ -400,13 +406,13 @@ describe('operators', () => {
 
   it('Temporal shows summary, details, handlers, search attributes and what the timer is for', async () => {
     // The row is written by an activity; the workflow says so in its next task.
-    const described = await until('it says that it is active', async () => {
+    const shown = await until('it says that it is active', async () => {
       const told = await temporalJson('workflow', 'describe');
       const { data } = told.workflowExecutionInfo.searchAttributes.indexedFields.Status;
       return Buffer.from(data, 'base64').toString('utf8') === '"active"' && told;
     });
-    expect(described.executionConfig.userMetadata.summary).toBe('postgres "watched" · anonymous · 24h');
-    const attributes = described.workflowExecutionInfo.searchAttributes.indexedFields as Record<string, { data: string }>;
+    expect(shown.executionConfig.userMetadata.summary).toBe('postgres "watched" · anonymous · 24h');
+    const attributes = shown.workflowExecutionInfo.searchAttributes.indexedFields as Record<string, { data: string }>;
     const attribute = (name: string) => JSON.parse(Buffer.from(attributes[name]?.data ?? '', 'base64').toString('utf8') || 'null');
     const { expires_at } = (await own(resource, 'GET :id')).body;
     expect(
@@ -453,7 +459,7 @@ describe('operators', () => {
 
   const chromium = findChromium();
   (chromium ? it : it.skip)(`the Temporal UI shows it${chromium ? '' : ' (skipped: no chromium)'}`, async () => {
-    const { ui_url: url } = (await own(resource, 'GET :id')).body.lifecycle;
+    const { ui_url: url } = (await described(resource)).body.lifecycle;
     const file = join(tmpdir(), 'leasehold-temporal-ui.png');
     const text = await photograph({ chromium: chromium ?? '', url, file, wanted: 'Event History' });
     expect(text).toContain(`resource/${resource.id}`);
