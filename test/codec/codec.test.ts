@@ -169,7 +169,7 @@ describe('the payload codec', () => {
     expect(readable(await show(workflowId))).not.toContain(name);
     expect(readable(await show(workflowId, ...codec, `Bearer ${OPERATOR_KEY}`))).toContain(name);
     // The command only says that it got nothing; who was refused is api/routes/codec.test.ts.
-    await expect(show(workflowId, '--command-timeout', '20s', ...codec, 'Bearer somebody-else-entirely')).rejects.toThrow(
+    await expect(show(workflowId, '--command-timeout', '10s', ...codec, 'Bearer somebody-else-entirely')).rejects.toThrow(
       'failed getting next history event',
     );
   });

@@ -105,7 +105,7 @@ describe('SIGTERM', () => {
 
   it('deletes leave nothing on any server', async () => {
     for (const granted of made.values()) await client().remove(granted);
-    for (const granted of made.values()) await client().becomes(granted, 'deleted');
+    for (const granted of made.values()) await client().becomes(granted, 'deleted', 120_000);
     const left = [...(await stack.inventory())].filter(([, names]) => names.length > 0);
     expect(left).toEqual([]);
   });

@@ -146,7 +146,7 @@ export function raw(
     socket.once('connect', async () => {
       for (const piece of pieces) {
         if (over) return;
-        if (typeof piece === 'number') await new Promise((wake) => setTimeout(wake, piece));
+        if (typeof piece === 'number') await new Promise((wake) => setTimeout(wake, piece).unref());
         else socket.write(piece);
       }
     });
