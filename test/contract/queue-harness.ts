@@ -1,26 +1,22 @@
 // A real NATS server of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
-import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { KindBackend, ProvisionRequest } from '../../activities/backend';
-import { createQueueBackend, type QueueDependencies } from '../../activities/queue';
+import type { ProvisionRequest } from '../../activities/backend';
 import { openConnection } from '../../activities/queue/nats/connection';
 import { createNatsProvider } from '../../activities/queue/nats/provider';
-import { generatePassword, randomBase32 } from '../../shared/crypto';
 import { Nkey, queueLimits } from '../../shared/queueprovider';
 import { onPath } from '../../stack/fetch/run';
 import { findFreePort } from '../../stack/ports';
-import type { ProcessIdentity } from '../../stack/process-identity';
 import { type NatsOptions, natsAdminUrl, natsDefinition, natsEventsEnvironment } from '../../stack/servers/nats';
 import { findNats } from '../../stack/servers/nats-binary';
-import { inProcessLock } from '../harness/name-lock';
-import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
+import { makeServerHome, startOwnServer } from '../harness/own-server';
+import type { TenantSession } from './backend.contract';
+import { type QueueRoomHarness, queueRoom } from './queue-room';
 
 export interface NatsTestServer {
   url: string;
@@ -41,12 +37,8 @@ export interface NatsTestServer {
   destroy(): Promise<void>;
 }
 
-export interface QueueHarness extends BackendHarness {
-  backend: KindBackend;
+export interface QueueHarness extends QueueRoomHarness {
   server: NatsTestServer;
-  installationId: string;
-  issuedOf(request: ProvisionRequest, version?: number): Record<string, string>;
-  passwordOf(resourceId: string, version: number): string;
   /** What the server still has on disk of an account. */
   filesOf(accountId: string): Promise<string[]>;
   /** A tenant's connection. */
@@ -66,22 +58,10 @@ export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'>
     cacheDir,
     binary: process.env.LEASEHOLD_TEST_NATS_BIN ?? process.env.LEASEHOLD_NATS_SERVER_BIN,
   });
-  const home = mkdtempSync(join(tmpdir(), 'leasehold-nats-'));
-  // The server runs as a user of its own when we are root.
-  chmodSync(home, 0o711);
+  const home = makeServerHome('nats');
   const port = await findFreePort();
   const definition = natsDefinition({ home, binary, port, ...options });
-  let identity: ProcessIdentity | undefined;
-  const stop = async (graceMs: number) => {
-    if (identity) await definition.stop(identity, graceMs);
-    identity = undefined;
-  };
-  const start = async () => {
-    await definition.start((launched) => {
-      identity = launched;
-    });
-  };
-  await start();
+  const server = await startOwnServer(definition, { home, graceMs: 2_000 });
   const url = `nats://127.0.0.1:${port}`;
   const { LEASEHOLD_EVENTS_NATS_CREDS: creds = '' } = await natsEventsEnvironment({ home, port });
   return {
@@ -96,51 +76,24 @@ export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'>
       const logs = readdirSync(folder).filter((file) => file.startsWith('nats.log'));
       return logs.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
     },
-    start,
-    async kill() {
-      if (identity) process.kill(identity.pid, 'SIGKILL');
-      await stop(1_000);
-    },
-    async destroy() {
-      await stop(2_000);
-      rmSync(home, { recursive: true, force: true });
-    },
+    ...server,
   };
 }
 
 export async function startQueueHarness(): Promise<QueueHarness> {
   const server = await startNatsServer();
-  const installationId = randomBase32(8);
-  const closedFences = new Set<string>();
-  const names = new Map<string, string>();
-  const { dependencies, issued, passwordOf } = rememberingDependencies({ installationId, names });
-  const backend = createQueueBackend({
-    ...dependencies,
-    fence: async (ref) => !closedFences.has(ref.objectName),
-    adminUrlOf: () => server.adminUrl,
-    choiceOf: (backendName) => (backendName === 'test' ? { engine: 'nats', authMode: 'isolated' } : null),
-  });
-  const issuedOf: QueueHarness['issuedOf'] = ({ resourceId }, version = 1) => issued.get(`${resourceId}/${version}`) ?? {};
-  const connectTenant: QueueHarness['connect'] = (request, version = 1) => connectWith(server.url, issuedOf(request, version));
+  const room = queueRoom(server.adminUrl, { engine: 'nats', authMode: 'isolated' });
+  const connectTenant: QueueHarness['connect'] = (request, version) => connectWith(server.url, room.issuedOf(request, version));
   return {
-    backend,
+    ...room,
     server,
-    installationId,
-    issuedOf,
-    passwordOf,
     filesOf: (accountId) => readdir(join(server.streamFolder, accountId), { recursive: true }).catch(() => []),
     connect: connectTenant,
-    newRequest: (connections = 5) => {
-      const resourceId = randomUUID();
-      const objectName = `lh${installationId}_${randomBase32(24)}`;
-      names.set(resourceId, objectName);
-      return aRequest({ resourceId, kind: 'queue', objectName, limits: { connections, storageMb: 8 } });
-    },
-    killedInsideCreate: (request) => killedInsideCreate(server, { ...request, password: passwordOf(request.resourceId, 1) }),
-    setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
-    open: async (request, version = 1) => session(await connectTenant(request, version)),
+    newRequest: (connections = 5) => room.newRequest({ connections, storageMb: 8 }),
+    killedInsideCreate: (request) => killedInsideCreate(server, { ...request, password: room.passwordOf(request.resourceId, 1) }),
+    open: async (request, version) => session(await connectTenant(request, version)),
     close: async () => {
-      await backend.close();
+      await room.backend.close();
       await server.destroy();
     },
   };
@@ -154,38 +107,6 @@ function connectWith(url: string, issued: Readonly<Record<string, string>>): Pro
   const { nats_jwt: jwt = '', nats_nkey: seed = '' } = issued;
   if (seed === '') return Promise.reject(new Error('nothing was issued'));
   return openConnection({ server: url, name: 'tenant', jwt, user: Nkey.fromSeed('user', seed) });
-}
-
-/** What the platform keeps for a room, kept in memory. */
-export function rememberingDependencies(options: { installationId: string; names: ReadonlyMap<string, string> }) {
-  const passwords = new Map<string, string>();
-  const issued = new Map<string, Record<string, string>>();
-  const details = new Map<string, Record<string, string | number | boolean | null>>();
-  const first = <Value>(map: Map<string, Value>, key: string, value: Value): Value => {
-    const kept = map.get(key) ?? value;
-    map.set(key, kept);
-    return kept;
-  };
-  const passwordOf = (resourceId: string, version: number) => first(passwords, `${resourceId}/${version}`, generatePassword());
-  const dependencies: Omit<QueueDependencies, 'adminUrlOf' | 'choiceOf'> = {
-    installationId: options.installationId,
-    fence: async () => true,
-    nameLock: inProcessLock(),
-    readCredential: async ({ resourceId, version }) => ({
-      username: `${options.names.get(resourceId)}_${version}`,
-      password: passwordOf(resourceId, version),
-    }),
-    connections: {
-      record: async ({ resourceId, details: given }) => first(details, resourceId, given),
-      read: async (resourceId) => details.get(resourceId) ?? null,
-    },
-    issuedSecrets: {
-      read: async ({ resourceId, version }) => issued.get(`${resourceId}/${version}`) ?? null,
-      store: async ({ resourceId, version, secrets }) => first(issued, `${resourceId}/${version}`, secrets),
-    },
-    logger: { info() {}, warn() {}, error: console.error },
-  };
-  return { dependencies, issued, details, passwordOf };
 }
 
 /** A worker that dies with its account sent and not yet read by the server: the words wait in between until they are let go. */

@@ -1,6 +1,5 @@
 // One MinIO for the tests of a file, as the stack starts it, in a throw-away folder.
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBase32 } from '../../shared/crypto';
 import { onPath } from '../../stack/fetch/run';
@@ -8,6 +7,7 @@ import { findFreePort } from '../../stack/ports';
 import { minioAdminUrl, minioDefinition } from '../../stack/servers/minio';
 import { builtMinio, findMinio } from '../../stack/servers/minio-binary';
 import type { StoreUnderTest } from '../contract/storage-harness';
+import { makeServerHome, startOwnServer } from './own-server';
 
 export interface MinioServer extends StoreUnderTest {
   home: string;
@@ -25,25 +25,19 @@ export function hasMinio(): boolean {
 
 export async function startMinio(installationId = randomBase32(8)): Promise<MinioServer> {
   const { path: binary } = await findMinio({ cacheDir: CACHE, binary: process.env.LEASEHOLD_MINIO_BIN });
-  const home = mkdtempSync(join(tmpdir(), 'leasehold-minio-'));
-  // As root the server runs as another user, who must reach its folder.
-  chmodSync(home, 0o711);
+  const home = makeServerHome('minio');
   const port = await findFreePort([]);
   const definition = minioDefinition({ home, binary, port });
-  let { launched } = await definition.start(() => {});
+  const server = await startOwnServer(definition, { home, graceMs: 8_000 });
   return {
     adminUrl: minioAdminUrl({ home, port }),
     installationId,
     options: { provider: 'minio' },
     home,
     crash: async () => {
-      process.kill(launched.identity.pid, 'SIGKILL');
-      await launched.exited;
-      ({ launched } = await definition.start(() => {}));
+      await server.kill();
+      await server.start();
     },
-    stop: async () => {
-      await definition.stop(launched.identity, 8_000);
-      rmSync(home, { recursive: true, force: true });
-    },
+    stop: () => server.destroy(),
   };
 }

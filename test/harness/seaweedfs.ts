@@ -1,6 +1,4 @@
 // One SeaweedFS for the tests of a file, as the stack starts it, in a throw-away folder.
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBase32 } from '../../shared/crypto';
 import { onPath } from '../../stack/fetch/run';
@@ -13,6 +11,7 @@ import {
   seaweedfsSharedKey,
 } from '../../stack/servers/seaweedfs';
 import { findSeaweedfs } from '../../stack/servers/seaweedfs-binary';
+import { makeServerHome, startOwnServer } from './own-server';
 
 export interface SeaweedfsServer {
   adminUrl: string;
@@ -34,14 +33,12 @@ export function canHaveSeaweedfs(): boolean {
 
 export async function startSeaweedfs(installationId = randomBase32(8)): Promise<SeaweedfsServer> {
   const { path: binary } = await findSeaweedfs({ cacheDir: SEAWEEDFS_CACHE, binary: process.env.LEASEHOLD_WEED_BIN });
-  const home = mkdtempSync(join(tmpdir(), 'leasehold-weed-'));
-  // As root the server runs as another user, who must reach its folder.
-  chmodSync(home, 0o711);
+  const home = makeServerHome('weed');
   const taken: number[] = [];
   for (const _ of SEAWEEDFS_PORTS) taken.push(await findFreePort(taken));
   const ports = Object.fromEntries(SEAWEEDFS_PORTS.map((name, index) => [name, taken[index] ?? 0])) as Record<SeaweedfsPort, number>;
   const definition = seaweedfsDefinition({ home, binary, ports, installationId });
-  let { launched } = await definition.start(() => {});
+  const server = await startOwnServer(definition, { home, graceMs: 8_000 });
   return {
     adminUrl: seaweedfsAdminUrl({ home, ports }),
     sharedKey: seaweedfsSharedKey(home),
@@ -49,13 +46,9 @@ export async function startSeaweedfs(installationId = randomBase32(8)): Promise<
     ports,
     home,
     crash: async () => {
-      process.kill(launched.identity.pid, 'SIGKILL');
-      await launched.exited;
-      ({ launched } = await definition.start(() => {}));
+      await server.kill();
+      await server.start();
     },
-    stop: async () => {
-      await definition.stop(launched.identity, 8_000);
-      rmSync(home, { recursive: true, force: true });
-    },
+    stop: () => server.destroy(),
   };
 }

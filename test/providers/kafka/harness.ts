@@ -1,21 +1,17 @@
 // A real Kafka of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
-import { randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KindBackend, ProvisionRequest } from '../../../activities/backend';
-import { createQueueBackend } from '../../../activities/queue';
+import type { ProvisionRequest } from '../../../activities/backend';
 import { createKafkaProvider } from '../../../activities/queue/kafka/provider';
 import { type KafkaPlace, openKafka } from '../../../bench/drivers/kafka';
-import { randomBase32 } from '../../../shared/crypto';
 import type { QueueCredentialProvider } from '../../../shared/queueprovider';
 import { onPath } from '../../../stack/fetch/run';
 import { findFreePort } from '../../../stack/ports';
-import type { ProcessIdentity } from '../../../stack/process-identity';
 import { kafkaAdminUrl, kafkaDataFolder, kafkaDefinition } from '../../../stack/servers/kafka';
 import { cachedKafka, findKafka } from '../../../stack/servers/kafka-binary';
-import { aRequest, type BackendHarness, type TenantSession } from '../../contract/backend.contract';
-import { rememberingDependencies } from '../../contract/queue-harness';
+import type { TenantSession } from '../../contract/backend.contract';
+import { type QueueRoomHarness, queueRoom } from '../../contract/queue-room';
+import { makeServerHome, startOwnServer } from '../../harness/own-server';
 
 const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../../.leasehold/cache');
 const kafkaHome = process.env.LEASEHOLD_KAFKA_HOME;
@@ -41,36 +37,16 @@ export interface KafkaTestServer {
 
 export async function startKafkaServer(): Promise<KafkaTestServer> {
   const binary = await findKafka({ cacheDir, kafkaHome });
-  const home = mkdtempSync(join(tmpdir(), 'leasehold-kafka-'));
-  // The server runs as a user of its own when we are root.
-  chmodSync(home, 0o711);
+  const home = makeServerHome('kafka');
   const ports = { '': await findFreePort(), platform: await findFreePort(), controller: await findFreePort() };
   const definition = kafkaDefinition({ home, ports, binary });
-  let identity: ProcessIdentity | undefined;
-  const stop = async (graceMs: number) => {
-    if (identity) await definition.stop(identity, graceMs);
-    identity = undefined;
-  };
-  const start = async () => {
-    await definition.start((launched) => {
-      identity = launched;
-    });
-  };
-  await start();
+  const server = await startOwnServer(definition, { home, graceMs: 10_000 });
   return {
     bootstrapServers: `127.0.0.1:${ports['']}`,
     ports,
     adminUrl: kafkaAdminUrl({ home, ports }),
     folders: (text) => readdirSync(kafkaDataFolder(home)).filter((name) => name.includes(text)),
-    start,
-    async kill() {
-      if (identity) process.kill(identity.pid, 'SIGKILL');
-      await stop(1_000);
-    },
-    async destroy() {
-      await stop(10_000);
-      rmSync(home, { recursive: true, force: true });
-    },
+    ...server,
   };
 }
 
@@ -78,8 +54,7 @@ export function kafkaProvider(server: Pick<KafkaTestServer, 'adminUrl'>): QueueC
   return createKafkaProvider({ adminUrlOf: () => server.adminUrl, logger: { info() {}, warn() {}, error: console.error } });
 }
 
-export interface KafkaHarness extends BackendHarness {
-  backend: KindBackend;
+export interface KafkaHarness extends QueueRoomHarness {
   server: KafkaTestServer;
   /** A tenant's login. */
   placeOf(request: ProvisionRequest, version?: number): KafkaPlace;
@@ -87,36 +62,20 @@ export interface KafkaHarness extends BackendHarness {
 
 export async function startKafkaHarness(): Promise<KafkaHarness> {
   const server = await startKafkaServer();
-  const installationId = randomBase32(8);
-  const closedFences = new Set<string>();
-  const names = new Map<string, string>();
-  const { dependencies, passwordOf } = rememberingDependencies({ installationId, names });
-  const backend = createQueueBackend({
-    ...dependencies,
-    fence: async (ref) => !closedFences.has(ref.objectName),
-    adminUrlOf: () => server.adminUrl,
-    choiceOf: (backendName) => (backendName === 'test' ? { engine: 'kafka', authMode: 'isolated' } : null),
-  });
-  const placeOf: KafkaHarness['placeOf'] = ({ resourceId, objectName }, version = 1) => ({
+  const room = queueRoom(server.adminUrl, { engine: 'kafka', authMode: 'isolated' });
+  const placeOf: KafkaHarness['placeOf'] = (request, version) => ({
     bootstrapServers: server.bootstrapServers,
-    prefix: `${objectName}.`,
-    username: `${objectName}_${version}`,
-    password: passwordOf(resourceId, version),
+    prefix: `${request.objectName}.`,
+    ...room.loginOf(request, version),
   });
   return {
-    backend,
+    ...room,
     server,
     placeOf,
-    newRequest: () => {
-      const resourceId = randomUUID();
-      const objectName = `lh${installationId}_${randomBase32(24)}`;
-      names.set(resourceId, objectName);
-      return aRequest({ resourceId, kind: 'queue', objectName, limits: { storageMb: 8 } });
-    },
-    setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
+    newRequest: () => room.newRequest({ storageMb: 8 }),
     open: (request, version) => kafkaSession(placeOf(request, version)),
     close: async () => {
-      await backend.close();
+      await room.backend.close();
       await server.destroy();
     },
   };

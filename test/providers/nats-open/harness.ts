@@ -1,13 +1,12 @@
 // A real NATS server without accounts, of the test's own, and both sides of it.
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DiscardPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { findFreePort } from '../../../stack/ports';
-import type { ProcessIdentity } from '../../../stack/process-identity';
 import { natsOpenDefinition, natsOpenUrl } from '../../../stack/servers/nats-open';
 import type { TenantSession } from '../../contract/backend.contract';
+import { makeServerHome, startOwnServer } from '../../harness/own-server';
 
 export const NO_CREDENTIALS = 'the server asks nobody for credentials, so nobody can be kept out';
 
@@ -34,35 +33,15 @@ export interface OpenNatsServer {
 export async function startOpenNats(): Promise<OpenNatsServer> {
   const binary = natsProgram();
   if (binary === null) throw new Error('no nats-server');
-  const home = mkdtempSync(join(tmpdir(), 'leasehold-nats-open-'));
-  // The server runs as a user of its own when we are root.
-  chmodSync(home, 0o711);
+  const home = makeServerHome('nats-open');
   const port = await findFreePort();
   const url = natsOpenUrl({ port });
   const definition = natsOpenDefinition({ home, binary, port });
-  let identity: ProcessIdentity | undefined;
-  const start = async () => {
-    await definition.start((launched) => {
-      identity = launched;
-    });
-  };
-  const stop = async (graceMs: number) => {
-    if (identity) await definition.stop(identity, graceMs);
-    identity = undefined;
-  };
-  await start();
+  const server = await startOwnServer(definition, { home, graceMs: 2_000 });
   return {
     url,
     connect: () => connect({ servers: url, reconnect: false, timeout: 5_000 }),
-    start,
-    async kill() {
-      if (identity) process.kill(identity.pid, 'SIGKILL');
-      await stop(1_000);
-    },
-    async destroy() {
-      await stop(2_000);
-      rmSync(home, { recursive: true, force: true });
-    },
+    ...server,
   };
 }
 

@@ -1,13 +1,11 @@
 // The open server keeps what of the contracts can be kept on it, and says of the rest why not.
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { AckPolicy, DiscardPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { createQueueBackend } from '../../../activities/queue';
 import { createOpenNatsProvider } from '../../../activities/queue/nats-open/provider';
 import { randomBase32 } from '../../../shared/crypto';
 import { type QueueCapabilities, type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
-import { aRequest, type BackendHarness, describeBackendContract } from '../../contract/backend.contract';
-import { rememberingDependencies } from '../../contract/queue-harness';
+import { type BackendHarness, describeBackendContract } from '../../contract/backend.contract';
+import { queueRoom } from '../../contract/queue-room';
 import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
 import { NO_CREDENTIALS, natsProgram, type OpenNatsServer, openSession, startOpenNats } from './harness';
 
@@ -50,29 +48,13 @@ async function startProvider(): Promise<QueueProviderHarness> {
 
 async function startBackend(): Promise<BackendHarness> {
   const server = await startOpenNats();
-  const installationId = randomBase32(8);
-  const closedFences = new Set<string>();
-  const names = new Map<string, string>();
-  const { dependencies } = rememberingDependencies({ installationId, names });
-  const backend = createQueueBackend({
-    ...dependencies,
-    logger: QUIET,
-    fence: async (ref) => !closedFences.has(ref.objectName),
-    adminUrlOf: () => server.url,
-    choiceOf: () => ({ engine: 'nats', authMode: 'legacy_open' }),
-  });
+  const room = queueRoom(server.url, { engine: 'nats', authMode: 'legacy_open' });
   return {
-    backend,
-    newRequest: (connections = 5) => {
-      const resourceId = randomUUID();
-      const objectName = `lh${installationId}_${randomBase32(24)}`;
-      names.set(resourceId, objectName);
-      return aRequest({ resourceId, kind: 'queue', objectName, limits: { connections, storageMb: 8 } });
-    },
-    setFence: (objectName, open) => void (open ? closedFences.delete(objectName) : closedFences.add(objectName)),
+    ...room,
+    newRequest: (connections = 5) => room.newRequest({ connections, storageMb: 8 }),
     open: async ({ objectName }) => openSession(await server.connect(), objectName),
     async close() {
-      await backend.close();
+      await room.backend.close();
       await server.destroy();
     },
   };

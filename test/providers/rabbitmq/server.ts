@@ -1,12 +1,11 @@
 // A real RabbitMQ of the test's own, started as the stack starts it.
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRabbitmqAdminUrl, type RabbitmqAdmin } from '../../../shared/queueprovider';
 import { findFreePort } from '../../../stack/ports';
-import type { ProcessIdentity } from '../../../stack/process-identity';
 import { rabbitmqAdminUrl, rabbitmqDefinition } from '../../../stack/servers/rabbitmq';
 import { findRabbitmq, type RabbitmqBinary } from '../../../stack/servers/rabbitmq-binary';
+import { makeServerHome, startOwnServer } from '../../harness/own-server';
 
 export interface RabbitmqTestServer {
   adminUrl: string;
@@ -39,41 +38,20 @@ export const mayHaveRabbitmq = (): boolean => isInCache() || Boolean(process.env
 export async function startRabbitmq(): Promise<RabbitmqTestServer> {
   const binary = await rabbitmqHere();
   if (binary === null) throw new Error('no RabbitMQ here');
-  const home = mkdtempSync(join(tmpdir(), 'leasehold-rabbitmq-'));
-  // The server runs as a user of its own when we are root.
-  chmodSync(home, 0o711);
+  const home = makeServerHome('rabbitmq');
   const port = await findFreePort();
   const managementPort = await findFreePort([port]);
-  const server = { home, port, managementPort };
-  const definition = rabbitmqDefinition({ ...server, binary, statisticsIntervalMs: 500 });
-  let identity: ProcessIdentity | undefined;
-  const stop = async (graceMs: number) => {
-    if (identity) await definition.stop(identity, graceMs);
-    identity = undefined;
-  };
-  const start = async () => {
-    await definition.start((launched) => {
-      identity = launched;
-    });
-  };
-  await start();
-  const adminUrl = rabbitmqAdminUrl(server);
+  const place = { home, port, managementPort };
+  const definition = rabbitmqDefinition({ ...place, binary, statisticsIntervalMs: 500 });
+  const server = await startOwnServer(definition, { home, graceMs: 5_000 });
+  const adminUrl = rabbitmqAdminUrl(place);
   const vhosts = join(home, 'rabbitmq/data/leasehold@localhost/msg_stores/vhosts');
   return {
     adminUrl,
     admin: parseRabbitmqAdminUrl(adminUrl),
     urlOf: ({ username, password }, vhost) =>
       `amqp://${encodeURIComponent(username)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
-    pid: () => identity?.pid ?? 0,
     vhostFolders: () => (existsSync(vhosts) ? readdirSync(vhosts) : []),
-    start,
-    async kill() {
-      if (identity) process.kill(identity.pid, 'SIGKILL');
-      await stop(1_000);
-    },
-    async destroy() {
-      await stop(5_000);
-      rmSync(home, { recursive: true, force: true });
-    },
+    ...server,
   };
 }
