@@ -40,9 +40,9 @@ describe('POST /storage/:token/presign', () => {
 
   it('is on the record, without the key of the object', async () => {
     store.audited = [];
-    expect((await presign({ operation: 'PUT', key: 'patients/ada.txt' })).status).toBe(200);
+    expect((await presign({ operation: 'PUT', key: 'patients/lovelace.txt' })).status).toBe(200);
     expect(store.audited).toMatchObject([{ action: 'storage.presign', result: 'success', data: { operation: 'PUT' } }]);
-    expect(JSON.stringify(store.audited)).not.toContain('ada');
+    expect(JSON.stringify(store.audited)).not.toMatch(/patients|lovelace/);
   });
 
   it('never outlives temporary credentials', async () => {
