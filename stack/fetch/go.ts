@@ -1,10 +1,71 @@
-// The Go that programs without a package are built with.
+// Programs without a package, built once from their Go modules.
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { processEnvironment } from '../../shared/config';
-import { StackError } from '../errors';
+import { oneLine, StackError } from '../errors';
+import { packageRoot } from '../paths';
 import { run } from './run';
 
+export interface GoProgram {
+  /** As people know it. */
+  name: string;
+  /** What the built program must answer to `versionOf`. */
+  version: string;
+  oldestGo: readonly [number, number];
+  /** The other way to have the program. */
+  remedy: string;
+  /** The folder beside stack/servers' files with go.mod, go.sum and tools.go. */
+  source: string;
+  versionOf(path: string): Promise<string | undefined>;
+  /** In a folder that holds these three files. @returns the built file */
+  build(place: { work: string; source: string; go: (...args: string[]) => Promise<unknown> }): Promise<string>;
+}
+
+export interface BuiltProgram {
+  path: string;
+  version: string;
+  /** Set when it was built by this call. */
+  builtSeconds?: number;
+}
+
+export interface BuildOptions {
+  signal?: AbortSignal;
+  /** Called before a build begins; never when the cache has it. */
+  onBuild?: (version: string) => void;
+}
+
+/**
+ * The file at `path`, built first when it is not there. What go.sum lists, and nothing else: Go refuses a module whose content is another.
+ * @throws StackError with the remedy
+ */
+export async function buildOnce(path: string, program: GoProgram, { signal, onBuild }: BuildOptions): Promise<BuiltProgram> {
+  const { name, version, remedy, versionOf } = program;
+  if (existsSync(path) && (await versionOf(path)) === version) return { path, version };
+  await assertGo(name, program.oldestGo, remedy, signal);
+  onBuild?.(version);
+  const started = Date.now();
+  mkdirSync(dirname(path), { recursive: true });
+  const work = mkdtempSync(join(dirname(path), 'build-'));
+  const source = join(packageRoot(), 'stack', 'servers', program.source);
+  const env = { ...processEnvironment(), GOFLAGS: '', GOWORK: 'off', GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
+  try {
+    for (const file of ['go.mod', 'go.sum', 'tools.go']) copyFileSync(join(source, file), join(work, file));
+    const built = await program.build({ work, source, go: (...args) => run('go', args, { cwd: work, env, signal }) });
+    chmodSync(built, 0o755);
+    if ((await versionOf(built)) !== version) throw new StackError(`the ${name} that was built does not run here: ${remedy}`);
+    renameSync(built, path);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof StackError) throw error;
+    throw new StackError(`cannot build ${name} ${version} with Go (${oneLine(error)}): check the network, or ${remedy}`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return { path, version, builtSeconds: (Date.now() - started) / 1000 };
+}
+
 /** @throws StackError with the remedy */
-export async function assertGo(
+async function assertGo(
   program: string,
   [oldestMajor, oldestMinor]: readonly [number, number],
   remedy: string,
