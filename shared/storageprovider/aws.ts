@@ -1,18 +1,15 @@
 // AWS S3: IAM users as elsewhere, at AWS' own endpoints, with what its IAM takes time for and is limited in.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { IAMClient } from '@aws-sdk/client-iam';
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { abort, clientOptions } from './clients';
 import { createIamProvider } from './iamprovider';
 import { IamUsers } from './iamusers';
 import { AWS_WORDS } from './policies';
-import { isStoreError } from './storeerrors';
+import { absentOr, onceKnown } from './storeerrors';
 import type { CallOptions, IssuedKey, ProviderParts, StorageCredentialProvider, StoragePlace } from './types';
 
 /** IAM throttles an account at a few calls a second ("Throttling"); the SDK waits longer each time. */
 const IAM_ATTEMPTS = 5;
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 2_000;
 const KNOWN_WITHIN_MS = 20_000;
 /** What S3 answers while a key, its session or its policy is on its way. */
 const NOT_YET = ['InvalidAccessKeyId', 'InvalidToken', 'AccessDenied', 'SignatureDoesNotMatch', '403', 'Forbidden'];
@@ -87,20 +84,14 @@ async function untilKnown(
   options: CallOptions,
 ): Promise<void> {
   const s3 = new S3Client({ ...clientOptions({ endpoint, region, key }), forcePathStyle: true, maxAttempts: 1 });
-  const givesUpAtMs = performance.now() + KNOWN_WITHIN_MS;
+  const look = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 });
   try {
-    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-      try {
-        await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }), abort(options));
-        return;
-      } catch (error) {
-        // The bucket is made at the same time: whoever is told that it is not there yet is known.
-        if (isStoreError(error, 'NoSuchBucket')) return;
-        if (!isStoreError(error, ...NOT_YET)) throw error;
-        if (performance.now() > givesUpAtMs) throw new Error('S3 does not know the new key yet');
-      }
-      await sleep(waitMs, undefined, { signal: options.signal });
-    }
+    // The bucket is made at the same time: whoever is told that it is not there yet is known.
+    await onceKnown(() => absentOr(() => s3.send(look, abort(options)), 'NoSuchBucket'), {
+      notYet: NOT_YET,
+      withinMs: KNOWN_WITHIN_MS,
+      signal: options.signal,
+    });
   } finally {
     s3.destroy();
   }

@@ -1,6 +1,7 @@
 // The settings that every client of a store has, whichever API it speaks.
+import type { Credentials } from '@aws-sdk/client-sts';
 import { presetEnvironment } from '../config';
-import type { CallOptions, StorageKey } from './types';
+import type { CallOptions, IssuedKey, StorageKey } from './types';
 
 // Said once a process to standard error, where it would be the only line that is not JSON; package.json's engines says what runs.
 presetEnvironment('AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'true');
@@ -22,4 +23,10 @@ export function clientOptions({ endpoint, region, key }: { endpoint: string; reg
 
 export function abort({ signal }: CallOptions): { abortSignal?: AbortSignal } {
   return { abortSignal: signal };
+}
+
+/** What an STS answers with, as a key that ends by itself. */
+export function sessionKey({ AccessKeyId, SecretAccessKey, SessionToken, Expiration }: Partial<Credentials> = {}): IssuedKey {
+  if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) throw new Error('the store issued no session');
+  return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken, expiresAt: Expiration.toISOString() };
 }

@@ -1,5 +1,4 @@
 // One IAM user for each credential version, named as the version's login; its one policy says what the version may do now.
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateAccessKeyCommand,
   CreateUserCommand,
@@ -16,17 +15,17 @@ import {
 } from '@aws-sdk/client-iam';
 import { GetFederationTokenCommand, STSClient } from '@aws-sdk/client-sts';
 import { loginName, parseLoginName } from '../resourcetype';
-import { abort, clientOptions } from './clients';
+import { abort, clientOptions, sessionKey } from './clients';
 import { accessOfUserPolicy, type PolicyWords, sessionPolicy, userPolicy } from './policies';
-import { absentOr, isStoreError, KeyLost } from './storeerrors';
+import { absentOr, isStoreError, KeyLost, onceKnown } from './storeerrors';
 import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, StoragePlace } from './types';
 
 const POLICY = 'access';
 /** What STS takes as a session's name. */
 const LONGEST_SESSION_NAME = 32;
-const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 3_200;
 const KNOWN_WITHIN_MS = 6_000;
+/** What an STS answers while a user's key or rights are on their way. */
+const NOT_YET = ['AccessDenied', 'InvalidAccessKeyId', 'InvalidClientTokenId'];
 
 export interface IamUsersOptions {
   iam: IAMClient;
@@ -172,17 +171,11 @@ export class IamUsers {
         Policy: JSON.stringify(sessionPolicy(place, this.#options.words)),
       });
       const { Credentials } = await onceKnown(() => sts.send(command, { abortSignal: signal }), {
+        notYet: NOT_YET,
         withinMs: this.#options.knownWithinMs ?? KNOWN_WITHIN_MS,
         signal,
       });
-      const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
-      if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) throw new Error('the store issued no session');
-      return {
-        accessKeyId: AccessKeyId,
-        secretAccessKey: SecretAccessKey,
-        sessionToken: SessionToken,
-        expiresAt: Expiration.toISOString(),
-      };
+      return sessionKey(Credentials);
     } finally {
       sts.destroy();
     }
@@ -248,19 +241,5 @@ export class IamUsers {
       marker = page.IsTruncated ? page.Marker : undefined;
     } while (marker !== undefined);
     return users.sort((a, b) => a.version - b.version);
-  }
-}
-
-/** The store knows a user's rights and key a moment after it has acknowledged them; until then it refuses what they allow. */
-async function onceKnown<T>(call: () => Promise<T>, { withinMs, signal }: { withinMs: number; signal?: AbortSignal }): Promise<T> {
-  const givesUpAtMs = performance.now() + withinMs;
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-    try {
-      return await call();
-    } catch (error) {
-      const isEarly = isStoreError(error, 'AccessDenied', 'InvalidAccessKeyId', 'InvalidClientTokenId');
-      if (!isEarly || performance.now() + waitMs > givesUpAtMs) throw error;
-    }
-    await sleep(waitMs, undefined, { signal });
   }
 }

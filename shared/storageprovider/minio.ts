@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { loginName, parseLoginName } from '../resourcetype';
-import { clientOptions } from './clients';
+import { clientOptions, sessionKey } from './clients';
 import { MinioAdmin } from './minioadmin';
 import { AWS_WORDS, accessOfUserPolicy, markStatement, objectStatements, type PolicyDocument, sessionPolicy } from './policies';
 import { KeyLost } from './storeerrors';
@@ -146,14 +146,7 @@ class MinioUsers {
         Policy: JSON.stringify(sessionPolicy(place, AWS_WORDS)),
       });
       const { Credentials } = await sts.send(command, { abortSignal: signal });
-      const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
-      if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) throw new Error('the store issued no session');
-      return {
-        accessKeyId: AccessKeyId,
-        secretAccessKey: SecretAccessKey,
-        sessionToken: SessionToken,
-        expiresAt: Expiration.toISOString(),
-      };
+      return sessionKey(Credentials);
     } finally {
       sts.destroy();
     }

@@ -1,4 +1,8 @@
 // What stores answer when something is not there, or is there already.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 2_000;
 
 /** A key that was handed out is not at the store any more; nobody but the store can make one, so the version is of no use. */
 export class KeyLost extends Error {
@@ -18,5 +22,21 @@ export async function absentOr<T>(call: () => Promise<T>, ...codes: string[]): P
   } catch (error) {
     if (isStoreError(error, ...codes)) return undefined;
     throw error;
+  }
+}
+
+/** A store knows a key and its rights a moment after it has acknowledged them; until then it answers one of `notYet` to what they allow. */
+export async function onceKnown<T>(
+  call: () => Promise<T>,
+  { notYet, withinMs, signal }: { notYet: readonly string[]; withinMs: number; signal?: AbortSignal },
+): Promise<T> {
+  const givesUpAtMs = performance.now() + withinMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isStoreError(error, ...notYet) || performance.now() + waitMs > givesUpAtMs) throw error;
+    }
+    await sleep(waitMs, undefined, { signal });
   }
 }
