@@ -51,7 +51,7 @@ export async function findBinary(): Promise<string | null> {
 }
 
 /** A server that is only slow on a busy machine is waited for. */
-export const PATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 20_000, connectTimeoutMS: 20_000, heartbeatFrequencyMS: 500 };
+export const PATIENT: MongoClientOptions = { serverSelectionTimeoutMS: 8_000, connectTimeoutMS: 20_000, heartbeatFrequencyMS: 500 };
 export const LOGGER = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function startMongodbHarness(options: HarnessOptions): Promise<MongodbHarness> {
@@ -171,16 +171,19 @@ export function newPlatform() {
   return state;
 }
 
-/** Where nobody listens any more the driver looks on to the end of its patience. The first refusal may be of a look before this work. */
+const GONE_AFTER_MS = 2_000;
+
+/** Where nobody listens any more the driver would look on to the end of its patience; one that is started anew is there before this ends. */
 async function unlessGone<T>(client: MongoClient, work: () => Promise<T>): Promise<T> {
-  let refusals = 0;
+  let firstRefusalMs: number | null = null;
   let tell = (_refusal: Error) => {};
   const gone = new Promise<never>((_, reject) => {
     tell = reject;
   });
   const onFailure = ({ failure }: ServerHeartbeatFailedEvent) => {
-    if (failure.message.includes('ECONNREFUSED')) refusals += 1;
-    if (refusals === 2) tell(failure);
+    if (!failure.message.includes('ECONNREFUSED')) return;
+    firstRefusalMs ??= performance.now();
+    if (performance.now() - firstRefusalMs >= GONE_AFTER_MS) tell(failure);
   };
   client.on('serverHeartbeatFailed', onFailure);
   try {
