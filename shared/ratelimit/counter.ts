@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import type pg from 'pg';
 import { RateLimiterPostgres, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
-import { Levels, missingCount } from './levels';
+import { type Level, Levels, missingCount } from './levels';
 import { type RateCounter, type RateDecision, type RateFigure, RateStoreAway } from './types';
 
 /** Made by the migration: the role of the processes owns no table. */
@@ -15,6 +15,7 @@ const SWEEP_EVERY_MS = 60_000;
 const MOST_LEVELS = 50_000;
 /** Figures change when plans.yaml does; limiters of figures that are gone are forgotten. */
 const MOST_LIMITERS = 200;
+const NOTHING_TOLD = { missing: 0, count: Promise.resolve(0) };
 
 export interface StoredRateCounterOptions {
   pool: pg.Pool;
@@ -130,18 +131,39 @@ export class StoredRateCounter implements RateCounter {
     const nowMs = Date.now();
     const insured = limiters.redis === null || this.#insured.has(seen.answer);
     const known = this.#levels.get(seen.levelKey, nowMs);
+    if (known !== null && known.insured === insured && seen.askedAtMs <= known.settledAtMs) return await this.#behind(known, seen);
     const missing = missingCount(known, seen.counted, insured);
-    const behind = known !== null && known.insured === insured && seen.askedAtMs <= known.settledAtMs;
-    const consumed = behind ? Math.max(seen.counted, known.consumed + 1) : seen.counted + missing;
-    const settledAtMs = missing > 0 ? Number.POSITIVE_INFINITY : known?.insured === insured ? known.settledAtMs : 0;
-    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs, passed: known?.passed ?? 0 };
+    const consumed = seen.counted + missing;
+    const same = known?.insured === insured ? known : null;
+    const settledAtMs = missing > 0 ? Number.POSITIVE_INFINITY : (same?.settledAtMs ?? 0);
+    const told = missing > 0 ? { missing, count: this.#tell(limiters, { key: seen.key, missing, insured }) } : (same?.told ?? NOTHING_TOLD);
+    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs, told, passed: known?.passed ?? 0 };
     this.#levels.set(seen.levelKey, level, nowMs);
     if (missing > 0) {
-      const store = insured ? limiters.postgres : limiters.redis;
-      await store?.penalty(seen.key, missing).catch(() => undefined);
+      await told.count;
       const now = this.#levels.get(seen.levelKey, nowMs);
       if (now !== null) now.settledAtMs = performance.now();
     }
+    return consumed;
+  }
+
+  /** Its count right after. */
+  async #tell(
+    { redis, postgres }: Limiters,
+    { key, missing, insured }: { key: string; missing: number; insured: boolean },
+  ): Promise<number> {
+    try {
+      return (await (insured ? postgres : (redis ?? postgres)).penalty(key, missing)).consumedPoints;
+    } catch {
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** Asked before the store had been told: answers come in any order, and each says by its count whether it holds what was told. */
+  async #behind({ told }: Level, { levelKey, counted }: { levelKey: string; counted: number }): Promise<number> {
+    const consumed = counted > (await told.count) ? counted : counted + told.missing;
+    const now = this.#levels.get(levelKey, Date.now());
+    if (now?.told === told) now.consumed = Math.max(now.consumed, consumed);
     return consumed;
   }
 

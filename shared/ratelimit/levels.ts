@@ -7,6 +7,8 @@ export interface Level {
   insured: boolean;
   /** When its store had been told what the former one counted; what was asked before then is behind. */
   settledAtMs: number;
+  /** How much it was told, and its count right after that: a greater one holds it. Infinite where it could not be told. */
+  told: { missing: number; count: Promise<number> };
   /** Let through by this process: of two stores that answer side by side, each may count less than was let through. */
   passed: number;
 }
