@@ -1,5 +1,5 @@
 // A whole product in a folder of its own: started, asked and stopped as a user does it, by its command line and its addresses.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,10 +77,23 @@ export async function until<T>(
   }
 }
 
-/** The product's time limits are for a machine that does nothing else: foreign load stretches them, up to four times. */
+/** What the start of a process takes at most on a machine that does nothing else. */
+const START_MS = 100;
+
+/** Of three starts of a process that does nothing, the middle one: the mean load says neither how slow a machine is nor what it does now. */
+function startMs(): number {
+  const times = [1, 2, 3].map(() => {
+    const began = performance.now();
+    spawnSync(process.execPath, ['-e', '0']);
+    return performance.now() - began;
+  });
+  return times.sort((a, b) => a - b)[1] ?? 0;
+}
+
+/** The product's time limits are for a machine that does nothing else: a slow one and foreign load stretch them, up to four times. */
 export function stretched(ms: number): number {
   const busy = (loadavg()[0] ?? 0) / availableParallelism();
-  return ms * Math.min(4, Math.max(1, busy / 2));
+  return ms * Math.min(4, Math.max(1, busy / 2, startMs() / START_MS));
 }
 
 /** Processes that have the folder in their command line, their environment or as their working directory. */
