@@ -6,10 +6,11 @@ import type { ResourceEventDraft, WrittenEvent } from '../../activities/platform
 import { INTERNAL_FAILURE, isErrorCode } from '../../shared/errors';
 import { rungLabel } from '../../shared/plans/types';
 import { isLive, isTerminal, type StatusEvent } from '../../shared/resourcestatus';
-import type { ActorRef, ResourceMove, ResourceRow } from '../../shared/resourcetype';
+import type { ActorRef, ResourceRow } from '../../shared/resourcetype';
 import { onBehalfOf, startIsDone } from '../context/calls';
 import { type Decision, decide, type Effect, patched } from './commands';
-import { describeFailure, INACTIVE, type Refusal, refusalOf } from './failures';
+import { describeFailure, INACTIVE, LATER, type Refusal, refusalOf } from './failures';
+import { Isolation } from './isolation';
 import { afterWarning, nextLadderStep } from './ladder';
 import type {
   Command,
@@ -23,7 +24,7 @@ import type {
   ResourceState,
 } from './messages';
 import { Publisher } from './publish';
-import { applyEffect, chooseIsolation, type ProvisionStep, provision, reserve, transition, unmake } from './steps';
+import { applyEffect, type ProvisionStep, provision, reserve, transition, unmake } from './steps';
 import { graceEndMs, nextStepOf, viewOf } from './view';
 
 const SYSTEM: ActorRef = { type: 'system', id: 'lifecycle' };
@@ -38,9 +39,6 @@ const COMMANDS_A_TASK = 8;
 const TASK_MS = 100;
 /** So many commands are finished before a new run; whoever still waits then is answered "accepted", and the next run goes on. */
 const COMMANDS_WHILE_DRAINING = 16;
-
-/** The effect was left to the next run. */
-const LATER = 'later';
 
 export class ResourceEntity {
   private row: ResourceRow | null;
@@ -59,6 +57,13 @@ export class ResourceEntity {
   private lastError: string | null = null;
   private provisionScope: CancellationScope | null = null;
   private readonly publisher = new Publisher();
+  private readonly isolation = new Isolation({
+    row: () => this.mustRow(),
+    moves: () => this.moves,
+    hasMoreToDo: () => this.deleteRequest !== null || this.queue.length > 1,
+    runEffect: (effect, target, onDone) => this.runEffect(effect, target, onDone),
+    change: (...written) => this.change(...written),
+  });
 
   constructor(private readonly input: ResourceInput) {
     const { snapshot } = input;
@@ -148,7 +153,7 @@ export class ResourceEntity {
       else if (this.movesOnNow()) {
         if (await this.drain()) return 'continue';
       } else if (this.queue.length > 0) await this.processNext();
-      else if (row.moving && this.mayMove(row)) await this.moveOn();
+      else if (row.moving && this.isolation.mayMove(row)) await this.isolation.moveOn();
       else await this.nextTimedStep();
     }
   }
@@ -285,7 +290,7 @@ export class ResourceEntity {
 
   private async carryOut(decision: Decision, queued: QueuedCommand): Promise<CommandOutcome | null> {
     if (decision.type === 'refuse') return { ok: false, code: decision.code, message: decision.message, details: decision.details };
-    if (decision.type === 'isolate') return await this.isolate(queued);
+    if (decision.type === 'isolate') return await this.isolation.isolate(queued);
     if (decision.type === 'nothing') return { ok: true, view: viewOf(this.mustRow()) };
     const moves = this.moves;
     for (const effect of decision.effects) {
@@ -485,89 +490,6 @@ export class ResourceEntity {
   private handOver(): void {
     this.handedOver = true;
     this.queue = this.queue.map((queued) => ({ ...queued, bySignal: true }));
-  }
-
-  // --- From an open server to an account of its own ---------------------------------------------------------------
-
-  /** The row says how far it came, so that whichever run has it goes on from there. Null: not done, to be decided again. */
-  private async isolate(queued: QueuedCommand): Promise<CommandOutcome | null> {
-    if (!this.mustRow().moving) {
-      const { resourceId } = this.mustRow();
-      const answer = await chooseIsolation({ resourceId });
-      if (answer.outcome === 'refused') return { ok: false, code: answer.code, message: answer.message, details: {} };
-      const moving: ResourceMove = { phase: 'copying', backendName: answer.backendName };
-      if (!(await this.change({ moving }, null, { type: 'resource.isolating', data: {} }, queued))) return null;
-    }
-    const refusal = await this.moveOn(queued);
-    if (refusal === LATER) return null;
-    return refusal === null ? { ok: true, view: viewOf(this.mustRow()) } : { ok: false, ...refusal };
-  }
-
-  /** What is due meanwhile comes first: an expiry cuts, and nothing is copied after it. */
-  private mayMove(row: ResourceRow): boolean {
-    return isLive(row.status) && nextLadderStep(row, row.policy.rungsMs, Date.now()).type !== 'expire';
-  }
-
-  private async moveOn(by?: QueuedCommand): Promise<Refusal | typeof LATER | null> {
-    const { moving } = this.mustRow();
-    if (!moving) return null;
-    if (moving.phase === 'copying') {
-      const refusal = await this.copy(moving.backendName, by);
-      if (refusal !== null) return refusal;
-    }
-    return await this.leaveOpenServer();
-  }
-
-  private async copy(targetName: string, by: QueuedCommand | undefined): Promise<Refusal | typeof LATER | null> {
-    const row = this.mustRow();
-    const moves = this.moves;
-    let details: ConnectionDetails | undefined;
-    const refusal = await this.runEffect({ type: 'copyToIsolated', targetName }, row, (given) => {
-      details = given;
-    });
-    if (refusal === LATER || this.moves !== moves) return LATER;
-    if (refusal === INACTIVE) return refusal;
-    if (refusal !== null) return await this.abandonCopy(targetName, refusal, by);
-    const version = row.credentialVersion + 1;
-    const moving: ResourceMove = { phase: 'leaving', backendName: row.backendName };
-    const patch = { backendName: targetName, moving, credentialVersion: version, retiring: null };
-    const written = await this.change(patch, null, { type: 'resource.isolated', data: { version } }, by, details);
-    return written ? null : LATER;
-  }
-
-  /** The copy goes, and what is on the open server takes writes again as far as it did before. */
-  private async abandonCopy(targetName: string, refusal: Refusal, by: QueuedCommand | undefined): Promise<Refusal | typeof LATER> {
-    const moves = this.moves;
-    const { readOnlyByQuota } = this.mustRow();
-    for (const effect of [
-      { type: 'removeFrom', backendName: targetName },
-      { type: 'setReadOnly', readOnly: readOnlyByQuota },
-    ] as const) {
-      const undone = await this.runEffect(effect, this.mustRow());
-      if (undone === LATER || this.moves !== moves) return LATER;
-      if (undone !== null) return await this.retryMoveLater(undone);
-    }
-    const { code, message } = refusal;
-    const written = await this.change({ moving: null }, null, { type: 'resource.isolation_abandoned', data: { code, message } }, by);
-    return written ? refusal : LATER;
-  }
-
-  private async leaveOpenServer(): Promise<Refusal | typeof LATER | null> {
-    const row = this.mustRow();
-    if (row.moving?.phase !== 'leaving') return null;
-    const moves = this.moves;
-    const refusal = await this.runEffect({ type: 'removeFrom', backendName: row.moving.backendName }, row);
-    if (refusal === LATER || this.moves !== moves) return LATER;
-    if (refusal === INACTIVE) return refusal;
-    if (refusal !== null) return await this.retryMoveLater(refusal);
-    return (await this.change({ moving: null }, null, { type: 'resource.open_streams_removed', data: {} })) ? null : LATER;
-  }
-
-  /** A person must mend something first: the row keeps the move, which is tried again. */
-  private async retryMoveLater(refusal: Refusal): Promise<Refusal> {
-    const woken = () => this.deleteRequest !== null || this.queue.length > 1;
-    await condition(woken, DELETE_RETRY_MS, { summary: 'retry the move' });
-    return refusal;
   }
 
   // --- The row ----------------------------------------------------------------------------------------------------

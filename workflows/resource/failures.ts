@@ -17,6 +17,9 @@ export interface Failure {
 
 export const INACTIVE: Refusal = { code: 'resource_inactive', message: 'The resource is deleted or being deleted.', details: {} };
 
+/** What an effect answers that was left to the next run. */
+export const LATER = 'later';
+
 export function describeFailure(error: unknown): Failure {
   const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
   const message = cause instanceof Error ? cause.message : String(cause);
