@@ -1,15 +1,14 @@
 // A real NATS server of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
 import { readdirSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { createConnection, createServer, type Server } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { ProvisionRequest } from '../../activities/backend';
 import { openConnection } from '../../activities/queue/nats/connection';
 import { createNatsProvider } from '../../activities/queue/nats/provider';
-import { Nkey, queueLimits } from '../../shared/queueprovider';
+import { Nkey, natsAccountId, queueLimits } from '../../shared/queueprovider';
 import { onPath } from '../../stack/fetch/run';
 import { findFreePort } from '../../stack/ports';
 import { type NatsOptions, natsAdminUrl, natsDefinition, natsEventsEnvironment } from '../../stack/servers/nats';
@@ -82,7 +81,8 @@ export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'>
 
 export async function startQueueHarness(): Promise<QueueHarness> {
   const server = await startNatsServer();
-  const room = queueRoom(server.adminUrl, { engine: 'nats', authMode: 'isolated' });
+  const looks = await watchingProxy(server.adminUrl);
+  const room = queueRoom(looks.adminUrl, { engine: 'nats', authMode: 'isolated' });
   const connectTenant: QueueHarness['connect'] = (request, version) => connectWith(server.url, room.issuedOf(request, version));
   return {
     ...room,
@@ -90,10 +90,11 @@ export async function startQueueHarness(): Promise<QueueHarness> {
     filesOf: (accountId) => readdir(join(server.streamFolder, accountId), { recursive: true }).catch(() => []),
     connect: connectTenant,
     newRequest: (connections = 5) => room.newRequest({ connections, storageMb: 8 }),
-    killedInsideCreate: (request) => killedInsideCreate(server, { ...request, password: room.passwordOf(request.resourceId, 1) }),
+    killedInsideCreate: (request) => killedInsideCreate(server, looks, { ...request, password: room.passwordOf(request.resourceId, 1) }),
     open: async (request, version) => session(await connectTenant(request, version)),
     close: async () => {
       await room.backend.close();
+      looks.proxy.close();
       await server.destroy();
     },
   };
@@ -112,35 +113,28 @@ function connectWith(url: string, issued: Readonly<Record<string, string>>): Pro
 /** A worker that dies with its account sent and not yet read by the server: the words wait in between until they are let go. */
 async function killedInsideCreate(
   server: NatsTestServer,
+  looks: LookWatch,
   request: ProvisionRequest & { password: string },
 ): Promise<{ letGo: () => Promise<void> }> {
-  const { proxy, port, held } = await holdingProxy(server.url, 'CLAIMS.UPDATE');
-  const adminUrl = server.adminUrl.replace(new URL(server.adminUrl).host, `127.0.0.1:${port}`);
+  const { proxy, adminUrl, held } = await holdingProxy(server.adminUrl, 'CLAIMS.UPDATE');
   const provider = createNatsProvider({ adminUrlOf: () => adminUrl, logger: { info() {}, warn() {}, error() {} } });
   const credential = { version: 1, username: `${request.objectName}_1`, password: request.password };
   const issuing = provider.issueCredential({ ...request, credential, limits: queueLimits(request.limits) }).catch(() => {});
   const letGo = await held;
   await provider.close();
   await issuing;
-  return {
-    letGo: async () => {
-      // The next caller must have looked and found nothing.
-      await sleep(10);
-      letGo();
-      proxy.close();
-    },
-  };
+  // The next caller must have looked and found nothing, and does not know it yet.
+  const looked = looks.nextAnswer(`${natsAccountId(request.objectName)}.CLAIMS.LOOKUP`, letGo);
+  return { letGo: () => looked.then(() => void proxy.close()) };
 }
 
 /** Passes on what is said, but for what follows the first chunk that holds `word`. */
-async function holdingProxy(url: string, word: string): Promise<{ proxy: Server; port: number; held: Promise<() => void> }> {
-  const { hostname: host, port: target } = new URL(url);
+async function holdingProxy(url: string, word: string): Promise<{ proxy: Server; adminUrl: string; held: Promise<() => void> }> {
   let tellHeld = (_letGo: () => void) => {};
   const held = new Promise<() => void>((resolve) => {
     tellHeld = resolve;
   });
-  const proxy = createServer((client) => {
-    const upstream = createConnection({ host, port: Number(target) });
+  const { proxy, adminUrl } = await proxyOf(url, (client, upstream) => {
     let kept: Buffer[] | null = null;
     client.on('data', (chunk) => {
       if (kept === null && chunk.includes(word)) {
@@ -151,25 +145,70 @@ async function holdingProxy(url: string, word: string): Promise<{ proxy: Server;
       else kept.push(chunk);
     });
     upstream.pipe(client);
+  });
+  return { proxy, adminUrl, held };
+}
+
+interface LookWatch {
+  /** Resolves when the next request that holds `word` was answered; `before` is called first, with the answer still on its way. */
+  nextAnswer(word: string, before: () => void): Promise<void>;
+}
+
+/** Passes everything on, and says when it was answered. */
+async function watchingProxy(url: string): Promise<LookWatch & { proxy: Server; adminUrl: string }> {
+  const awaited = new Map<string, () => void>();
+  const { proxy, adminUrl } = await proxyOf(url, (client, upstream) => {
+    const asked = new Set<string>();
+    client.on('data', (chunk) => {
+      for (const word of awaited.keys()) if (chunk.includes(word)) asked.add(word);
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      for (const word of asked) awaited.get(word)?.();
+      asked.clear();
+      client.write(chunk);
+    });
+    client.on('close', () => upstream.end());
+    upstream.on('end', () => client.end());
+  });
+  const nextAnswer: LookWatch['nextAnswer'] = (word, before) =>
+    new Promise((resolve) => {
+      awaited.set(word, () => {
+        awaited.delete(word);
+        before();
+        resolve();
+      });
+    });
+  return { proxy, adminUrl, nextAnswer };
+}
+
+async function proxyOf(url: string, join: (client: Socket, upstream: Socket) => void): Promise<{ proxy: Server; adminUrl: string }> {
+  const { host: given, hostname: host, port } = new URL(url);
+  const proxy = createServer((client) => {
+    const upstream = createConnection({ host, port: Number(port) });
+    join(client, upstream);
     for (const socket of [client, upstream]) socket.on('error', () => {});
+    upstream.on('close', () => client.destroy());
   });
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const address = proxy.address();
-  return { proxy, port: typeof address === 'object' && address !== null ? address.port : 0, held };
+  if (typeof address !== 'object' || address === null) throw new Error('the proxy has no port');
+  return { proxy, adminUrl: url.replace(given, `127.0.0.1:${address.port}`) };
 }
 
+const PATIENCE_MS = 30_000;
 const STREAM = 'written';
 const STREAM_NOT_FOUND = 10059;
 const STREAM_BYTES = 1024 * 1024;
 
 /** Everything is in one stream; a session that was ended rejects, since nothing reconnects. */
 export function session(connection: NatsConnection): TenantSession {
-  const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: 5_000 });
+  const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: PATIENCE_MS });
   return {
     write: async (value) => {
       const streams = (await manager()).streams;
       await streams.info(STREAM).catch(() => streams.add({ name: STREAM, subjects: [STREAM], max_bytes: STREAM_BYTES }));
-      await jetstream(connection, { timeout: 5_000 }).publish(STREAM, value, { timeout: 5_000 });
+      await jetstream(connection, { timeout: PATIENCE_MS }).publish(STREAM, value, { timeout: PATIENCE_MS });
     },
     read: async () => {
       const { streams } = await manager();

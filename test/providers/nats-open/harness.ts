@@ -40,7 +40,7 @@ export async function startOpenNats(): Promise<OpenNatsServer> {
   const server = await startOwnServer(definition, { home, graceMs: 2_000 });
   return {
     url,
-    connect: () => connect({ servers: url, reconnect: false, timeout: 5_000 }),
+    connect: () => connect({ servers: url, reconnect: false, timeout: 30_000 }),
     ...server,
   };
 }
@@ -49,7 +49,7 @@ export async function startOpenNats(): Promise<OpenNatsServer> {
 export function openSession(connection: NatsConnection, objectName: string): TenantSession {
   const stream = `${objectName}_written`;
   const subject = `${objectName}.written`;
-  const manager = () => jetstreamManager(connection, { checkAPI: false, timeout: 5_000 });
+  const manager = () => jetstreamManager(connection, { checkAPI: false, timeout: 30_000 });
   const infoOf = async () =>
     (await manager()).streams.info(stream).catch((error: { code?: number }) => {
       if (error.code === STREAM_NOT_FOUND) return null;
@@ -59,7 +59,7 @@ export function openSession(connection: NatsConnection, objectName: string): Ten
     write: async (value) => {
       if ((await infoOf()) === null)
         await (await manager()).streams.add({ name: stream, subjects: [subject], max_bytes: STREAM_BYTES, discard: DiscardPolicy.Old });
-      await jetstream(connection, { timeout: 5_000 }).publish(subject, value);
+      await jetstream(connection, { timeout: 30_000 }).publish(subject, value);
     },
     read: async () => {
       const state = (await infoOf())?.state;
