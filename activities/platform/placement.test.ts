@@ -55,11 +55,13 @@ describe('placement', () => {
       fc.property(candidates, wanted, (all, want) => {
         const fits = (each: Candidate) => choosePlacement([each], want) !== null;
         const usual = (each: Candidate) => each.engine === null || each.engine === 'nats';
-        const open = all.filter((each) => each.ready && !each.drained && (want.region === undefined || each.region === want.region));
-        const asked = want.engine === undefined && open.some(usual) ? all.filter(usual) : all;
+        const hasRoom = (each: Candidate) => choosePlacement([each], { ...want, headroom: 0 }) !== null;
+        const asked = want.engine === undefined && all.some((each) => usual(each) && hasRoom(each)) ? all.filter(usual) : all;
         expect(choosePlacement(all, want) === null).toBe(!asked.some(fits));
         expect(choosePlacement([...all].reverse(), want)).toEqual(choosePlacement(all, want));
       }),
+      // A full usual one beside another that has room is rare among them.
+      { numRuns: 1_000 },
     );
   });
 
@@ -92,5 +94,11 @@ describe('placement', () => {
     expect(choosePlacement([kafka, one({ name: 'nats', engine: 'nats' })], { headroom: 0 })?.name).toBe('nats');
     expect(choosePlacement([kafka], { headroom: 0 })?.name).toBe('kafka');
     expect(choosePlacement([kafka], { headroom: 0, engine: 'nats' })).toBeNull();
+    const full = one({ name: 'nats', engine: 'nats', held: 10 });
+    expect(choosePlacement([kafka, full], { headroom: 0 })?.name).toBe('kafka');
+    expect(choosePlacement([kafka, full], { headroom: 0, engine: 'nats' })).toBeNull();
+    // What is left of the usual one is given first, by whoever may take the last slots.
+    expect(choosePlacement([kafka, { ...full, held: 8 }], { headroom: 2 })).toBeNull();
+    expect(choosePlacement([kafka, { ...full, held: 8 }], { headroom: 0 })?.name).toBe('nats');
   });
 });

@@ -38,7 +38,7 @@ export function eligible(candidates: readonly Candidate[], wanted: Omit<Wanted, 
 }
 
 /**
- * The eligible one with the largest share of free slots, by weight; so equal ones fill evenly and a new one catches up.
+ * Of those that are eligible and not full, the one with the largest share of free slots, by weight; so equal ones fill evenly and a new one catches up.
  * Null when none has more than `headroom` free slots.
  */
 export function choosePlacement(candidates: readonly Candidate[], wanted: Wanted): Candidate | null {
@@ -46,6 +46,8 @@ export function choosePlacement(candidates: readonly Candidate[], wanted: Wanted
   for (const { hostName, held } of candidates) if (hostName !== null) heldOnHost.set(hostName, (heldOnHost.get(hostName) ?? 0) + held);
   const crowd = (candidate: Candidate) => (candidate.hostName === null ? 0 : (heldOnHost.get(candidate.hostName) ?? 0));
   const score = ({ capacity, held, weight }: Candidate) => ((capacity - held) / capacity) * weight;
-  const free = eligible(candidates, wanted).filter(({ capacity, held }) => capacity - held > wanted.headroom);
+  // A full NATS must not stand in the way of another engine that has room; one that has less than the headroom is not full yet.
+  const withRoom = candidates.filter(({ capacity, held }) => capacity > held);
+  const free = eligible(withRoom, wanted).filter(({ capacity, held }) => capacity - held > wanted.headroom);
   return free.sort((a, b) => score(b) - score(a) || crowd(a) - crowd(b) || (a.name < b.name ? -1 : 1))[0] ?? null;
 }
