@@ -18,6 +18,8 @@ export interface KindServer {
   /** What does without it, in the line that says that it is not there. */
   without: string;
   ports: readonly WantedPort[];
+  /** Of the one that somebody else runs, which `status` lists by the name of what it stands in for. */
+  external: (settings: Settings) => string | undefined;
   /** False when somebody else runs it. */
   embedded: (settings: Settings) => boolean;
   /** @throws Error with the remedy */

@@ -7,7 +7,6 @@ import { builtFerretdb, findFerretdb } from './servers/ferretdb';
 import { NATS, natsAdminUrl, natsDefinition, natsEventsEnvironment } from './servers/nats';
 import { findNats } from './servers/nats-binary';
 import { installPgvector, PGVECTOR } from './servers/pgvector';
-import { RABBITMQ } from './servers/rabbitmq';
 import { findRedis } from './servers/redis-binary';
 import { REDIS_PLATFORM, redisPlatformDefinition, redisPlatformUrl } from './servers/redis-platform';
 import {
@@ -34,6 +33,7 @@ const SERVERS: readonly KindServer[] = [
     kinds: ['redis', 'webhook'],
     without: 'POST /cache/new answers 503; counters and webhooks are kept in Postgres',
     ports: [{ name: REDIS_PLATFORM }],
+    external: ({ external: { redisUrl } }) => (redisUrl === 'none' ? undefined : redisUrl),
     embedded: () => true,
     start: startRedis,
   },
@@ -42,6 +42,7 @@ const SERVERS: readonly KindServer[] = [
     kinds: ['queue'],
     without: 'POST /queue/new answers 503, and events are not published',
     ports: [{ name: NATS, inUrls: true }],
+    external: ({ external }) => external.natsAdminUrl,
     embedded: ({ external }) => external.natsAdminUrl === undefined,
     start: startNats,
   },
@@ -50,6 +51,7 @@ const SERVERS: readonly KindServer[] = [
     kinds: ['storage'],
     without: 'POST /storage/new answers 503',
     ports: SEAWEEDFS_PORTS.map((port) => ({ name: seaweedfsPortName(port), inUrls: port === '' })),
+    external: ({ external }) => external.storageAdminUrl,
     embedded: ({ external }) => external.storageAdminUrl === undefined,
     start: startSeaweedfs,
   },
@@ -58,6 +60,7 @@ const SERVERS: readonly KindServer[] = [
     kinds: ['mongodb'],
     without: 'POST /nosql/new answers 503',
     ports: [],
+    external: ({ external }) => external.mongodbAdminUrl,
     embedded: ({ external }) => external.mongodbAdminUrl === undefined,
     start: findOrBuildFerretdb,
   },
@@ -66,6 +69,7 @@ const SERVERS: readonly KindServer[] = [
     kinds: ['vector'],
     without: 'POST /vector/new answers 503',
     ports: [],
+    external: ({ external }) => external.vectorAdminUrl,
     embedded: ({ external }) => external.tenantsAdminUrl === undefined && external.vectorAdminUrl === undefined,
     start: addPgvector,
   },
@@ -82,14 +86,13 @@ export function kindPorts(settings: Settings): WantedPort[] {
 }
 
 /** What somebody else runs is used in any case. */
-export function externalEnvironment({ external }: Settings, supervisor: Supervisor): Record<string, string> {
-  const { redisUrl, natsAdminUrl: natsUrl, rabbitmqAdminUrl, storageAdminUrl } = external;
-  if (natsUrl) supervisor.addExternal(NATS, natsUrl);
-  if (rabbitmqAdminUrl) supervisor.addExternal(RABBITMQ, rabbitmqAdminUrl);
-  if (storageAdminUrl) supervisor.addExternal(SEAWEEDFS, storageAdminUrl);
-  if (!redisUrl || redisUrl === 'none') return {};
-  supervisor.addExternal(REDIS_PLATFORM, redisUrl);
-  return { LEASEHOLD_REDIS_URL: redisUrl };
+export function externalEnvironment(settings: Settings, supervisor: Pick<Supervisor, 'addExternal'>): Record<string, string> {
+  for (const { name, external } of [...SERVERS, ...OPTIONAL_KIND_SERVERS]) {
+    const url = external(settings);
+    if (url) supervisor.addExternal(name, url);
+  }
+  const { redisUrl } = settings.external;
+  return redisUrl && redisUrl !== 'none' ? { LEASEHOLD_REDIS_URL: redisUrl } : {};
 }
 
 /** Starts what the wanted kinds need. A server that cannot be had disables its kinds with one line, and the start goes on. */

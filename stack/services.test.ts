@@ -3,11 +3,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { externalEnvironment } from './kind-servers';
 import { findFreePort } from './ports';
 import { loadSecrets } from './secrets';
 import { assignPorts, childEnvironment, temporalUiUrl } from './services';
 import { readSettings } from './settings';
 import { updateState } from './state';
+import { Supervisor } from './supervisor';
 import { temporalArguments } from './temporal';
 import { isNewEnough } from './temporal-fetch';
 
@@ -124,6 +126,44 @@ describe('ports of the servers', () => {
       }),
     );
     expect(Object.keys(ports)).toEqual(['worker-metrics', 'relay-metrics']);
+  });
+});
+
+describe('servers that somebody else runs', () => {
+  const listed = (env: NodeJS.ProcessEnv) => {
+    const supervisor = new Supervisor({ home, say() {} });
+    const environment = externalEnvironment(settingsOf(env), supervisor);
+    return { environment, urls: Object.fromEntries(supervisor.status().map(({ name, url, external }) => [name, external && url])) };
+  };
+
+  it('are listed, whichever kind they are of, and no password with them', () => {
+    const { environment, urls } = listed({
+      LEASEHOLD_REDIS_URL: 'redis://a:sesame@redis:6379',
+      LEASEHOLD_NATS_ADMIN_URL: 'nats://leasehold:sesame.sesame@nats:4222?system_account=A',
+      LEASEHOLD_KAFKA_ADMIN_URL: 'kafka://a:sesame@kafka:9092?tls=on',
+      LEASEHOLD_NATS_OPEN_ADMIN_URL: 'nats://a:sesame@open:4222',
+      LEASEHOLD_RABBITMQ_ADMIN_URL: 'amqp://a:sesame@mq:5672?management=http%3A%2F%2Fmq%3A15672',
+      LEASEHOLD_STORAGE_ADMIN_URL: 'http://a:sesame@s3:8333',
+      LEASEHOLD_MINIO_ADMIN_URL: 'http://a:sesame@minio:9000',
+      LEASEHOLD_MONGODB_ADMIN_URL: 'mongodb://a:sesame@one:27017,two:27017/admin',
+      LEASEHOLD_POSTGRES_VECTOR_ADMIN_URL: 'postgres://a:sesame@vector/postgres',
+    });
+    expect(urls).toEqual({
+      'redis-platform': 'redis://a@redis:6379',
+      nats: 'nats://leasehold@nats:4222?system_account=A',
+      kafka: 'kafka://a@kafka:9092?tls=on',
+      'nats-open': 'nats://a@open:4222',
+      rabbitmq: 'amqp://a@mq:5672?management=http%3A%2F%2Fmq%3A15672',
+      seaweedfs: 'http://a@s3:8333/',
+      minio: 'http://a@minio:9000/',
+      ferretdb: 'mongodb://one:27017,two:27017/admin',
+      pgvector: 'postgres://a@vector/postgres',
+    });
+    expect(environment).toEqual({ LEASEHOLD_REDIS_URL: 'redis://a:sesame@redis:6379' });
+  });
+
+  it('are none where nothing is given, or `none`', () => {
+    expect(listed({ LEASEHOLD_REDIS_URL: 'none' })).toEqual({ environment: {}, urls: {} });
   });
 });
 

@@ -128,6 +128,7 @@ function withoutPassword(url: string): string {
     parsed.password = '';
     return parsed.toString();
   } catch {
-    return url;
+    // Several hosts, as mongodb urls may have: nothing before the last @ is shown.
+    return url.replace(/\/\/.*@/s, '//');
   }
 }

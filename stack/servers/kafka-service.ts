@@ -9,6 +9,7 @@ export const KAFKA_SERVICE: KindServer & { name: typeof KAFKA } = {
   kinds: [],
   without: 'POST /queue/new with engine kafka answers 503',
   ports: KAFKA_PORTS.map((port) => ({ name: kafkaPortName(port), inUrls: port === '' })),
+  external: ({ external }) => external.kafkaAdminUrl,
   embedded: ({ external }) => external.kafkaAdminUrl === undefined,
   async start({ context, supervisor, say }) {
     const { settings, signal, kindEnvironment } = context;

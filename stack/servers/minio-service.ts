@@ -10,6 +10,7 @@ export const MINIO_SERVICE = {
   kinds: [],
   without: 'nothing is placed on the backend minio',
   ports: [{ name: MINIO, inUrls: true }],
+  external: ({ external }) => external.minioAdminUrl,
   embedded: ({ external }) => external.minioAdminUrl === undefined,
   start: startMinio,
 } as const satisfies KindServer;

@@ -10,6 +10,7 @@ export const NATS_OPEN_SERVICE: KindServer & { name: OptionalServer } = {
   kinds: [],
   without: 'queues of auth_mode legacy_open are not looked after',
   ports: [{ name: NATS_OPEN, inUrls: true }],
+  external: ({ external }) => external.natsOpenAdminUrl,
   embedded: ({ external }) => external.natsOpenAdminUrl === undefined,
   async start({ context, supervisor, say }) {
     const { settings, ports, signal, kindEnvironment } = context;

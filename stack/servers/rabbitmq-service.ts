@@ -9,6 +9,7 @@ export const RABBITMQ_SERVICE: KindServer & { name: typeof RABBITMQ } = {
   kinds: [],
   without: 'POST /queue/new with engine rabbitmq answers 503',
   ports: [{ name: RABBITMQ, inUrls: true }, { name: RABBITMQ_MANAGEMENT }],
+  external: ({ external }) => external.rabbitmqAdminUrl,
   embedded: ({ external }) => external.rabbitmqAdminUrl === undefined,
   async start({ context, supervisor, say }) {
     const { settings, ports, signal, kindEnvironment } = context;
