@@ -9,7 +9,7 @@ import org.apache.kafka.server.policy.CreateTopicPolicy;
 
 public final class TenantTopicPolicy implements CreateTopicPolicy {
     private static final Pattern OF_A_TENANT = Pattern.compile("lh[a-z2-7]{8}_[a-z2-7]{24}\\..*");
-    private static final Set<String> FREE_CONFIGS = Set.of("cleanup.policy", "compression.type", "message.timestamp.type");
+    private static final Set<String> FREE_CONFIGS = Set.of("compression.type", "message.timestamp.type");
 
     private int partitions;
     private long retentionBytes;
@@ -35,11 +35,18 @@ public final class TenantTopicPolicy implements CreateTopicPolicy {
     private void check(String name, String value) {
         if (FREE_CONFIGS.contains(name) || value == null) return;
         switch (name) {
+            case "cleanup.policy" -> deletes(value);
             case "retention.bytes" -> atMost(name, value, retentionBytes);
             case "retention.ms" -> atMost(name, value, retentionMs);
             case "max.message.bytes" -> atMost(name, value, messageBytes);
             default -> throw new PolicyViolationException(name + " is not a tenant's to set here");
         }
+    }
+
+    /** Where old messages are only compacted Kafka asks for neither their age nor their bytes. */
+    private static void deletes(String value) {
+        for (String part : value.split(",")) if (part.trim().equals("delete")) return;
+        throw new PolicyViolationException("cleanup.policy is delete or compact,delete here");
     }
 
     private static void atMost(String name, String value, long most) {

@@ -26,6 +26,11 @@ export function limitAttacks(world: World): Attack[] {
     makes('a topic of more partitions than the policy has', null, 13),
     makes('a topic that is kept for ever', { name: 'retention.ms', value: '-1' }),
     makes('a topic of any size', { name: 'retention.bytes', value: '-1' }),
+    makes('a topic that is only compacted', { name: 'cleanup.policy', value: 'compact' }),
+    attack('a topic that is compacted and deleted can be made', async (tenant) => {
+      await makeTopic(tenant, 'more', 1, { name: 'cleanup.policy', value: 'compact,delete' });
+      return 'refused';
+    }),
     makes('a topic of messages of any size', { name: 'max.message.bytes', value: '100000000' }),
     makes('a topic of a file for each message', { name: 'segment.ms', value: '1' }),
     makes('a topic that is written to disk message by message', { name: 'flush.messages', value: '1' }),

@@ -161,6 +161,7 @@ function cluster({ attacker, victim }: World): Attack[] {
     refuses('quotas read', () => attacker.client.describeClientQuotas({ components: [{ entityType: 'user', matchType: 2 }] })),
     refuses('one’s own topic kept for ever', () => raise('retention.ms', '-1')),
     refuses('one’s own topic kept at any size', () => raise('retention.bytes', '-1')),
+    refuses('one’s own topic only compacted', () => raise('cleanup.policy', 'compact')),
     refuses('more partitions for one’s own topic', () =>
       attacker.client.createPartitions({ topics: [{ name: attacker.topic, count: 50, assignments: [] }] }),
     ),
