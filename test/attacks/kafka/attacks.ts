@@ -4,10 +4,11 @@ import { identityAttacks } from './identity';
 import { lifecycleAttacks } from './lifecycle';
 import { limitAttacks } from './limits';
 import { reachAttacks } from './reach';
-import { openWorld } from './world';
+import { openWorld, produce } from './world';
 
 export const kafkaAttacks = suiteOverWorld({
   kind: 'kafka',
   openWorld,
   groups: [reachAttacks, identityAttacks, limitAttacks, lifecycleAttacks],
+  witness: ({ attacker }) => produce(attacker, attacker.topic),
 });

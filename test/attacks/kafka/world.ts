@@ -75,12 +75,11 @@ export async function tenantOf(harness: KafkaHarness, request: ProvisionRequest,
   return tenant;
 }
 
-export function adminOf(place: KafkaPlace, { anonymous = false } = {}): Admin {
-  const { sasl, ...options } = clientOptions(place);
-  return tidied(new Admin(anonymous ? options : { ...options, sasl }));
+function adminOf(place: KafkaPlace): Admin {
+  return tidied(new Admin(clientOptions(place)));
 }
 
-export async function connectionOf(client: Admin): Promise<Connection> {
+async function connectionOf(client: Admin): Promise<Connection> {
   const [connection] = ((await client.connectToBrokers()) as Map<number, Connection>).values();
   if (connection === undefined) throw new Error('the cluster names no broker');
   return connection;
