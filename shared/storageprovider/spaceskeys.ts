@@ -55,18 +55,15 @@ export class SpacesKeys {
   }
 
   async issue({ place, version, access, stored, store }: IssueRequest, options: CallOptions = {}): Promise<void> {
-    const there = (await this.#of(place.objectName, options)).filter((key) => key.version === version);
-    // A key that was made and not stored is known to nobody.
-    for (const key of there) if (key.accessKeyId !== stored?.accessKeyId) await this.#delete(key.accessKeyId, options);
+    const kept = await this.#onlyKey(place.objectName, version, stored, options);
     if (stored !== null) {
-      const kept = there.find((key) => key.accessKeyId === stored.accessKeyId);
       if (kept === undefined)
         throw new KeyLost(`the store has lost the key of ${loginName(place.objectName, version)}: rotate the credentials`);
       return await this.#update(kept, place, access, options);
     }
     const made = await this.#create(place, version, access, options);
-    const first = await store(made);
-    if (first.accessKeyId !== made.accessKeyId) await this.#delete(made.accessKeyId, options);
+    // Again: a POST that took effect and was answered with an error was repeated, and nobody knows what it made first.
+    await this.#onlyKey(place.objectName, version, await store(made), options);
   }
 
   async setAccess(place: StoragePlace, access: AccessState, options: CallOptions = {}): Promise<void> {
@@ -86,6 +83,13 @@ export class SpacesKeys {
   async list(prefix: string, options: CallOptions = {}): Promise<string[]> {
     const names = (await this.#keys(options)).map(({ objectName }) => objectName).filter((name) => name.startsWith(prefix));
     return [...new Set(names)];
+  }
+
+  /** Ends every key of the version but the one that is stored: a key that was made and not stored is known to nobody. */
+  async #onlyKey(objectName: string, version: number, stored: IssuedKey | null, options: CallOptions): Promise<Key | undefined> {
+    const there = (await this.#of(objectName, options)).filter((key) => key.version === version);
+    for (const key of there) if (key.accessKeyId !== stored?.accessKeyId) await this.#delete(key.accessKeyId, options);
+    return there.find((key) => key.accessKeyId === stored?.accessKeyId);
   }
 
   async #of(objectName: string, options: CallOptions): Promise<Key[]> {

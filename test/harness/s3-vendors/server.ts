@@ -16,13 +16,15 @@ export interface Noted extends Received {
   status: number;
 }
 
-/** For the next requests of an action: an answer instead of its effect, or the effect and no answer. */
+/** For the next requests of an action: an answer instead of its effect, the effect and no answer, or the effect and another answer. */
 export interface Mishap {
   action: string;
   times: number;
   instead?: Answer;
   /** It is done, and the connection ends. */
   lost?: boolean;
+  /** It is done, and this is said of it. */
+  after?: Answer;
 }
 
 export type Handler = (received: Received) => Promise<{ action: string; run: () => Answer | Promise<Answer> }>;
@@ -59,7 +61,8 @@ export class DoubleServer {
     const { action, run } = await handler(received);
     const mishap = this.mishaps.find((one) => one.action === action && one.times > 0);
     if (mishap) mishap.times -= 1;
-    const answer = mishap?.instead ?? (await run());
+    const done = mishap?.instead ?? (await run());
+    const answer = mishap?.after ?? done;
     this.noted.push({ ...received, service, action, status: answer.status });
     if (mishap?.lost) {
       request.socket.destroy();
