@@ -14,6 +14,7 @@ import { type BackendsFile, environmentNames, loadBackends, watchPlans } from '.
 import { PgPolicies } from '../shared/policy';
 import { StoredRateCounter } from '../shared/ratelimit';
 import { postgresCheck, ReadinessRegistry, temporalCheck } from '../shared/readiness';
+import { adminKeyOf, type StorageKey } from '../shared/storageprovider';
 import { clientTracing } from '../shared/telemetry';
 import { type ApiConfig, ConfigError } from './config';
 import type { ApiDeps } from './deps';
@@ -35,7 +36,7 @@ import { PgAuditLog } from './projection/auditlog';
 import type { PublicAddress } from './projection/connections';
 import { PgLeakReport } from './projection/leaks';
 import { PgResourceStore } from './projection/pgstore';
-import { createSecretReader, type PublicAddresses } from './projection/secrets';
+import { createSecretReader, type PublicAddresses, type StorageKeys } from './projection/secrets';
 import { PgChangeFeed } from './projection/waiter';
 import { SERVICE } from './routes/ops';
 
@@ -82,6 +83,20 @@ export function publicAddresses({ hosts, backends }: BackendsFile, env: Environm
     addresses.set(backend.name, { protocol: scheme, host: hostname, port: port === '' ? (USUAL_PORTS[scheme] ?? 0) : Number(port) });
   }
   return addresses;
+}
+
+/** What the api signs with where a store has no key for a tenant. @throws ConfigError */
+export function storageKeys({ backends }: BackendsFile, env: Environment): StorageKeys {
+  const keys = new Map<string, StorageKey>();
+  for (const { name, kind, adminUrlEnv } of backends) {
+    const text = kind !== 'storage' || adminUrlEnv === null ? undefined : env.text(adminUrlEnv);
+    if (text !== undefined && adminUrlEnv !== null)
+      keys.set(
+        name,
+        parsed(adminUrlEnv, () => adminKeyOf(new URL(text))),
+      );
+  }
+  return keys;
 }
 
 /** Nothing is connected to before it is needed: the api serves reads while Temporal is away. */
@@ -147,6 +162,7 @@ export function wireApi(config: ApiConfig, env: Environment, logger: Logger): Wi
     secrets: createSecretReader({
       keyring,
       addresses,
+      storageKeys: storageKeys(backends, env),
       baseUrl: config.baseUrl,
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),

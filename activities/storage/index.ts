@@ -1,6 +1,6 @@
 // Object storage: a bucket or a prefix per resource, and credentials that reach nothing else.
 
-import { type AccessState, isStorageMode, type StoragePlace, type StoreConfig } from '../../shared/storageprovider';
+import { type AccessState, isSignedByPlatform, isStorageMode, type StoragePlace, type StoreConfig } from '../../shared/storageprovider';
 import type {
   Backend,
   BackendRef,
@@ -236,8 +236,9 @@ function existing(access: AccessState | null, { objectName, backendName }: Backe
   return access;
 }
 
-function placeFrom(objectName: string, { mode, bucket, prefix }: ConnectionDetails): StoragePlace {
+function placeFrom(objectName: string, details: ConnectionDetails): StoragePlace {
+  const { mode, bucket, prefix } = details;
   if (typeof mode !== 'string' || !isStorageMode(mode) || typeof bucket !== 'string' || typeof prefix !== 'string')
     throw new ProviderMisconfigured(`what is recorded of ${objectName} names no bucket`);
-  return { objectName, mode, bucket, prefix };
+  return { objectName, mode, bucket, prefix, signedByPlatform: isSignedByPlatform(details) };
 }

@@ -6,6 +6,7 @@ import {
   clientOptions,
   createStorageProvider,
   type DocumentLock,
+  isSignedByPlatform,
   type ProviderParts,
   placeOf,
   type StorageCredentialProvider,
@@ -78,7 +79,8 @@ export class Stores {
   }
 
   newPlace(store: Store, objectName: string): StoragePlace {
-    return placeOf(objectName, store.mode, this.#options.installationId);
+    const place = placeOf(objectName, store.mode, this.#options.installationId);
+    return { ...place, signedByPlatform: isSignedByPlatform({ mode: place.mode, signed_url_seconds: store.provider.signedUrlSeconds }) };
   }
 
   /** Where an object can be whatever mode it was made in. */

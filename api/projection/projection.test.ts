@@ -30,6 +30,7 @@ describe('secrets', () => {
   const reader = createSecretReader({
     keyring,
     addresses,
+    storageKeys: new Map(),
     baseUrl: 'http://leasehold.test',
     onFailure: (message) => failures.push(message),
   });

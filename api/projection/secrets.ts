@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type Keyring, sealedFor } from '../../shared/crypto';
 import type { ResourceKind } from '../../shared/resourcetype';
+import type { StorageKey } from '../../shared/storageprovider';
 import { ApiError } from '../errors';
 import { CONNECTION_SHAPES } from '../schemas/connection';
 import { type ConnectionFields, type ConnectionInput, PRESENT_CONNECTION, type PublicAddress } from './connections';
@@ -10,12 +11,17 @@ import type { ResourceWithCredential, StoredResource } from './store';
 /** Where the outside reaches a backend; by the backend's name. */
 export type PublicAddresses = ReadonlyMap<string, PublicAddress>;
 
+/** The platform's own key of each object store; by the backend's name. */
+export type StorageKeys = ReadonlyMap<string, StorageKey>;
+
 export interface SecretReader {
   token(row: Pick<StoredResource, 'id' | 'token_encrypted'>): string;
   /** @throws ApiError internal_error when it cannot be opened or its backend is not configured here */
   connection(found: ResourceWithCredential): ConnectionFields;
   /** What the connection is made from, for what the api signs itself. @throws as `connection` */
   opened(found: ResourceWithCredential): ConnectionInput;
+  /** The platform's own key of an object store, to sign with and to show to nobody. @throws ApiError when it is not configured here */
+  storageKey(backendName: string): StorageKey;
 }
 
 const issuedSecrets = z.record(z.string(), z.string());
@@ -39,6 +45,7 @@ function notConfigured(backend: string): ApiError {
 export function createSecretReader(options: {
   keyring: Keyring;
   addresses: PublicAddresses;
+  storageKeys: StorageKeys;
   /** How clients reach the api, without a slash at its end. */
   baseUrl: string;
   onFailure: (message: string, resourceId: string, cause: unknown) => void;
@@ -75,6 +82,11 @@ export function createSecretReader(options: {
   return {
     token,
     opened,
+    storageKey(backendName) {
+      const key = options.storageKeys.get(backendName);
+      if (key === undefined) throw notConfigured(backendName);
+      return key;
+    },
     connection(found) {
       const present = PRESENT_CONNECTION[found.resource.kind];
       if (present === undefined) throw fail('kind has no connection', found.resource.id);

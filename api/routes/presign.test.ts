@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
-import { API_KEY, aRow, expectDeclared, FakeStore, fakeApp, TEAM_ID, TOKEN } from '../testing/fakes';
+import { API_KEY, aRow, expectDeclared, FakeStore, fakeApp, PLATFORM_STORAGE_KEY, TEAM_ID, TOKEN } from '../testing/fakes';
 
 const OBJECT = `lhabcdefgh_${'a'.repeat(24)}`;
 const KEY = { access_key_id: 'AKIATEST', secret_access_key: 'not to be shown' };
@@ -60,6 +60,33 @@ describe('POST /storage/:token/presign', () => {
     const { body } = await presign({ operation: 'GET', key: 'a', expires_in: 3_600 });
     expect(new URL(body.url).searchParams.get('X-Amz-Expires')).toBe('300');
     expect(Date.parse(body.expires_at) - Date.now()).toBeLessThanOrEqual(300_000);
+  });
+
+  it("signs with the platform's key of today where the store has none for the resource", async () => {
+    store.details = { ...store.details, mode: 'broker', signed_url_seconds: 300 };
+    // A copy that was kept when the resource was made may be of a key that is ended.
+    for (const issued of [null, KEY]) {
+      store.issued = issued;
+      const { status, body } = await presign({ operation: 'GET', key: 'a' });
+      expect(status).toBe(200);
+      expect(new URL(body.url).searchParams.get('X-Amz-Credential')).toContain(`${PLATFORM_STORAGE_KEY.accessKeyId}/`);
+    }
+    const shown = await request(app()).get(`/api/v1/resources/${TOKEN}/credentials`);
+    expect(shown.status).toBe(200);
+    expect(JSON.stringify(shown.body)).not.toMatch(new RegExp(Object.values(PLATFORM_STORAGE_KEY).join('|')));
+    store.rows = [row({ backend_name: 'postgres-tenants' })];
+    expect((await presign({ operation: 'GET', key: 'a' })).body).toMatchObject({ error: 'temporarily_unavailable' });
+  });
+
+  it('never signs with the key of the platform for a resource that has one of its own', async () => {
+    store.issued = null;
+    for (const [mode, seconds] of [
+      ['broker', null],
+      ['dedicated-bucket', 300],
+    ] as const) {
+      store.details = { ...store.details, mode, signed_url_seconds: seconds };
+      expect((await presign({ operation: 'GET', key: 'a' })).body).toMatchObject({ error: 'internal_error' });
+    }
   });
 
   it.each(['', '..', 'a/../b', '%2e%2e/b', 'a\u0000', 'a\\b', '/a', 'a//b', '．．/b', 'k'.repeat(1_000)])(

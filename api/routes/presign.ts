@@ -1,12 +1,14 @@
-// Signed urls for one object of a storage resource. Signed with the resource's own key, so that they end when its access does.
+// Signed urls for one object of a storage resource. Signed with the resource's own key, so that they end when its access does; with the
+// platform's where the store has none for it.
 import { isInactive } from '../../shared/resourcestatus';
 import { checkObjectKey, MAX_OBJECT_KEY_BYTES } from '../../shared/storagepath';
-import { presignObject } from '../../shared/storageprovider';
+import { isSignedByPlatform, presignObject, type StorageKey } from '../../shared/storageprovider';
 import { audit } from '../audit';
 import { authorizeResource, notFound } from '../auth/authorize';
 import type { ApiDeps } from '../deps';
 import { ApiError } from '../errors';
 import { defineRoute, type Route } from '../http/route';
+import type { ConnectionInput } from '../projection/connections';
 import { storageEndpoint } from '../projection/connections/storage';
 import type { ResourceWithCredential, StoredResource } from '../projection/store';
 import { inactiveError } from '../provision/answer';
@@ -73,9 +75,9 @@ function presignRoute(deps: ApiDeps): Route {
 
 function openedPlace(deps: ApiDeps, found: ResourceWithCredential) {
   const { details, issued, address } = deps.secrets.opened(found);
-  const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = issued ?? {};
+  const pair = isSignedByPlatform(details) ? deps.secrets.storageKey(found.resource.backend_name) : ownKey(issued);
   const { bucket, prefix, region } = details;
-  if (!accessKeyId || !secretAccessKey || typeof bucket !== 'string' || typeof prefix !== 'string' || typeof region !== 'string')
+  if (pair === null || typeof bucket !== 'string' || typeof prefix !== 'string' || typeof region !== 'string')
     throw new ApiError({ code: 'internal_error', message: 'The credentials of this resource cannot be read at the moment.' });
   const expireAt = issued?.credentials_expire_at;
   return {
@@ -85,10 +87,15 @@ function openedPlace(deps: ApiDeps, found: ResourceWithCredential) {
       longestSeconds: typeof details.signed_url_seconds === 'number' ? details.signed_url_seconds : Number.POSITIVE_INFINITY,
     },
     key: {
-      pair: { accessKeyId, secretAccessKey, sessionToken },
+      pair,
       endsAtMs: expireAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expireAt),
     },
   };
+}
+
+function ownKey(issued: ConnectionInput['issued']): StorageKey | null {
+  const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = issued ?? {};
+  return accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : null;
 }
 
 /** The store would refuse the url as well; saying it here names the reason. */

@@ -35,6 +35,7 @@ export const OPERATOR_KEY = 'operator-key-of-the-tests';
 export const API_KEY = 'api-key-of-the-tests';
 export const REVOKED_KEY = 'revoked-key-of-the-tests';
 export const READ_KEY = 'read-key-of-the-tests';
+export const PLATFORM_STORAGE_KEY = { accessKeyId: 'AKIAPLATFORM', secretAccessKey: 'the secret of the platform' };
 export const TEAM_ID = '0d5f2f0c-94d4-4f2e-9b07-3a1a5d2f6c10';
 const DAY_MS = 86_400_000;
 
@@ -325,6 +326,7 @@ export function fakeApp(
         ['postgres-tenants', { protocol: 'postgres', host: 'db.test', port: 5433 }],
         ['storage', { protocol: 'http', host: 's3.test', port: 8333 }],
       ]),
+      storageKeys: new Map([['storage', PLATFORM_STORAGE_KEY]]),
       baseUrl: 'http://leasehold.test',
       onFailure: (message, resource_id, error) => logger.error(message, { resource_id, error }),
     }),

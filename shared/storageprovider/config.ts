@@ -63,7 +63,7 @@ export function parseStoreConfig(
     provider,
     endpoint: url.origin,
     region: optionalText(options, 'region') ?? rules.region(url.hostname),
-    admin: { accessKeyId: decodeURIComponent(url.username), secretAccessKey: decodeURIComponent(url.password) },
+    admin: adminKeyOf(url),
     ...(mode === undefined ? {} : { mode }),
     weakIsolationAllowed: given.weakIsolation === true,
     shared: given.shared === undefined ? null : sharedKey(given.shared, optionalText(options, 'shared_principal') ?? rules.sharedPrincipal),
@@ -71,6 +71,10 @@ export function parseStoreConfig(
     apiToken: given.apiToken ?? null,
     vendor: parseVendorOptions(options, rules),
   };
+}
+
+export function adminKeyOf({ username, password }: URL): StorageKey {
+  return { accessKeyId: decodeURIComponent(username), secretAccessKey: decodeURIComponent(password) };
 }
 
 function parseAdminUrl(adminUrl: string): URL {

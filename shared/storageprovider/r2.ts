@@ -3,7 +3,7 @@ import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectC
 import { z } from 'zod';
 import { abort, clientOptions } from './clients';
 import { prefixOf, sharedBucketName } from './place';
-import { PLATFORM_SIGNED_SECONDS, PlatformKey } from './platformkey';
+import { assertSignedByPlatform, PLATFORM_ACCESS, PLATFORM_SIGNED_SECONDS } from './platformkey';
 import { absentOr } from './storeerrors';
 import type { AccessState, CallOptions, IssuedKey, IssueRequest, ProviderParts, StorageCredentialProvider, StoragePlace } from './types';
 import { NOT_FOUND, VendorApi } from './vendorapi';
@@ -35,8 +35,12 @@ export function createR2Provider({ config, installationId }: ProviderParts): Sto
   const api = apiToken === null ? null : new VendorApi({ vendor: 'Cloudflare', endpoint: apiOf(vendor.api_endpoint), token: apiToken });
   const sessions = new R2Sessions({ api, accountId, parent: key.accessKeyId, ttlSeconds: config.sessionSeconds });
   const marks = new Marks(s3, sharedBucketName(installationId));
-  const platform = new PlatformKey(key);
-  const isSession = ({ mode: made }: StoragePlace) => made === 'prefix-scoped-temporary';
+  /** False for what the platform signs. */
+  const isSession = (place: StoragePlace): boolean => {
+    if (place.mode === 'prefix-scoped-temporary') return true;
+    assertSignedByPlatform(place, 'configure the store that it was made on, and this one as a backend with another name');
+    return false;
+  };
   return {
     name: 'r2',
     proof: 'double',
@@ -53,16 +57,15 @@ export function createR2Provider({ config, installationId }: ProviderParts): Sto
       if (sessionsAllowed) await sessions.create({ bucket: sharedBucketName(installationId), prefix: MARKS, readOnly: true }, options);
     },
     versions: async () => [],
-    access: async (place, options) => (isSession(place) ? await marks.read(place.objectName, options) : platform.access()),
+    access: async (place, options) => (isSession(place) ? await marks.read(place.objectName, options) : PLATFORM_ACCESS),
     issue: async (request, options = {}) => {
-      if (!isSession(request.place)) return await platform.issue(request);
-      await issueSession({ sessions, marks }, request, options);
+      if (isSession(request.place)) await issueSession({ sessions, marks }, request, options);
     },
     // What is out stays good to its end; what is signed or issued from now on heeds it.
     setAccess: async (place, access, options) => {
       if (isSession(place)) await marks.write(place.objectName, access, options);
     },
-    revoke: async () => {},
+    revoke: async (place) => void isSession(place),
     revokeAll: (objectName, options) => marks.remove(objectName, options),
     forget: async () => {},
     list: (prefix, options) => marks.list(prefix, options),

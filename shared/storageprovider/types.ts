@@ -23,6 +23,8 @@ export interface StoragePlace {
   bucket: string;
   /** Empty, or ends with a slash. */
   prefix: string;
+  /** It has no key of its own: the platform's signs. */
+  signedByPlatform?: boolean;
 }
 
 /** Two separate facts: access that was cut stays read-only when it is given back. */

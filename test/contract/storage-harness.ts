@@ -5,7 +5,14 @@ import type { ConnectionDetails, KindBackend, ProvisionRequest } from '../../act
 import { createStorageBackend } from '../../activities/storage';
 import { issuedKeyOf } from '../../activities/storage/issued';
 import { randomBase32 } from '../../shared/crypto';
-import { clientOptions, type IssuedKey, parseStoreConfig, type StorageMode, type StoreConfig } from '../../shared/storageprovider';
+import {
+  clientOptions,
+  type IssuedKey,
+  isSignedByPlatform,
+  parseStoreConfig,
+  type StorageMode,
+  type StoreConfig,
+} from '../../shared/storageprovider';
 import { inProcessLock } from '../harness/name-lock';
 import { aRequest, type BackendHarness, type TenantSession } from './backend.contract';
 
@@ -30,12 +37,23 @@ export interface StorageHarness extends BackendHarness {
   admin: S3Client;
   /** Forgets what the provider issued, as when the process died between issuing and storing. */
   forgetIssued(request: ProvisionRequest, version: number): void;
+  records: Records;
 }
 
-export function startStorageHarness(store: StoreUnderTest, mode: StorageMode): StorageHarness {
+/** What the platform's database knows of the resources. */
+export interface Records {
+  issued: Map<string, Record<string, string>>;
+  details: Map<string, ConnectionDetails>;
+}
+
+/** @param records of a harness before, whose store is configured anew */
+export function startStorageHarness(
+  store: StoreUnderTest,
+  mode: StorageMode,
+  records: Records = { issued: new Map(), details: new Map() },
+): StorageHarness {
   const { installationId, adminUrl, sharedKey: shared, apiToken } = store;
-  const issued = new Map<string, Record<string, string>>();
-  const details = new Map<string, ConnectionDetails>();
+  const { issued, details } = records;
   const closedFences = new Set<string>();
   const clients: S3Client[] = [];
   const config = parseStoreConfig(adminUrl, { ...store.options, mode }, { shared, apiToken, weakIsolation: true });
@@ -65,6 +83,8 @@ export function startStorageHarness(store: StoreUnderTest, mode: StorageMode): S
     logger: { info() {}, warn() {}, error() {} },
   });
   const keyOf: StorageHarness['keyOf'] = (request, version = request.credentialVersion) => {
+    // As the api does, which keeps no copy of the platform's key.
+    if (isSignedByPlatform(details.get(request.resourceId) ?? {})) return config.admin;
     const secrets = issued.get(slot(request.resourceId, version));
     if (secrets === undefined) throw new Error(`no key was issued for version ${version} of ${request.objectName}`);
     return issuedKeyOf(secrets);
@@ -82,6 +102,7 @@ export function startStorageHarness(store: StoreUnderTest, mode: StorageMode): S
   return {
     backend,
     config,
+    records,
     admin: newClient(config.admin),
     detailsOf,
     keyOf,

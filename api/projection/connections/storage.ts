@@ -6,7 +6,7 @@ export function storageEndpoint({ protocol, host, port }: PublicAddress): string
   return `${protocol}://${host}${isUsual ? '' : `:${port}`}`;
 }
 
-/** The key was issued by the store and kept with its version; in mode broker it stays with the platform, which signs with it. */
+/** The key was issued by the store and kept with its version; in mode broker it stays with the platform, which signs with it, or there is none. */
 export const presentStorage: PresentConnection = ({ details, issued, address, baseUrl, token }) => {
   const endpoint = storageEndpoint(address);
   const [bucket, prefix, mode] = [String(details.bucket ?? ''), String(details.prefix ?? ''), String(details.mode ?? '')];

@@ -11,7 +11,11 @@ function storeConfigOf(parts: KindParts, backendName: string): StoreConfig {
   const adminUrl = adminUrlOf(parts, backendName);
   const { options = {}, isolation } = parts.backends.find(({ name }) => name === backendName) ?? {};
   const secret = (variable: string | number | boolean | undefined) => (typeof variable === 'string' ? parts.secretOf(variable) : undefined);
-  const secrets = { shared: secret(options.shared_key_env), apiToken: secret(options.api_token_env) };
+  const { api_token_env: token } = options;
+  // Without it a store with keys would go on as one whose tenants have none.
+  if (typeof token === 'string' && secret(token) === undefined)
+    throw new Error(`${backendName}: set ${token} to the token of the vendor's API, or take api_token_env out`);
+  const secrets = { shared: secret(options.shared_key_env), apiToken: secret(token) };
   try {
     return parseStoreConfig(adminUrl, options, { ...secrets, weakIsolation: isolation === 'weak_allowed' });
   } catch (error) {

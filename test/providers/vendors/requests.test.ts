@@ -347,6 +347,15 @@ describe('DigitalOcean Spaces', () => {
     await harness.backend.deprovision(request);
   });
 
+  test('a key that was made and answered with an error is ended, and the one whose secret is known works', async () => {
+    spaces.mishaps.push({ action: CREATE, times: 1, after: json(500, { id: 'server_error', message: 'Unexpected server-side error' }) });
+    const request = await provisioned(harness);
+    expect(of(spaces, CREATE).map(({ status }) => status)).toEqual([500, 201]);
+    expect([...spaces.keys.keys()]).toEqual([harness.keyOf(request).accessKeyId]);
+    expect(await statusOf(harness, request)).toBe(200);
+    await harness.backend.deprovision(request);
+  });
+
   test('more keys than a page holds are all found, and those of others are left alone', async () => {
     const foreign = { name: 'somebody', access_key: 'DO00OTHER', secret_key: 's', grants: [], created_at: '' };
     spaces.keys.set(foreign.access_key, foreign);
@@ -395,6 +404,64 @@ describe('DigitalOcean Spaces', () => {
     const without = startStorageHarness(spaces.store, 'dedicated-bucket');
     await expect(without.backend.prepareServer('test')).rejects.toThrow('leave api_token_env out');
     await without.close();
+  });
+
+  const withoutToken = (): StoreUnderTest => {
+    const { apiToken: _, ...store } = spaces.store;
+    return store;
+  };
+
+  test.each(['dedicated-bucket', 'broker'] as const)(
+    'the token gone, nothing is said to be done to a key of mode %s, no other is given, and all goes on once it is back',
+    async (mode) => {
+      const before = await opened(spaces.store, mode);
+      const request = await provisioned(before);
+      const keys = JSON.stringify([...spaces.keys]);
+      const without = startStorageHarness(withoutToken(), 'broker', before.records);
+      closing.unshift(() => without.close());
+      const rotation = { ...request, credentialVersion: 2, previousVersion: 1 };
+      const remedy = { name: 'ProviderUnavailable', message: expect.stringContaining('in api_token_env') };
+      for (const attempt of [
+        () => without.backend.provision(request),
+        () => without.backend.cut(request),
+        () => without.backend.restore(request),
+        () => without.backend.setReadOnly({ ...request, readOnly: true }),
+        () => without.backend.rotate(rotation),
+        () => without.backend.retireCredential({ ...request, retireVersion: 1 }),
+      ])
+        await expect(attempt()).rejects.toMatchObject(remedy);
+      // Whoever has a bucket of its own; a key for the shared one is shown to nobody, and the sweep finds it once the token is back.
+      if (mode === 'dedicated-bucket') await expect(without.backend.deprovision(request)).rejects.toMatchObject(remedy);
+      expect(JSON.stringify([...spaces.keys])).toBe(keys);
+      expect([...before.records.issued.keys()].filter((slot) => slot.startsWith(request.resourceId))).toHaveLength(1);
+      expect(await statusOf(before, request)).toBe(200);
+      await before.backend.rotate(rotation);
+      await before.backend.cut(request);
+      expect(await statusOf(before, request)).toBe(403);
+      await before.backend.deprovision(request);
+      expect(spaces.keys.has(before.keyOf(request).accessKeyId)).toBe(false);
+    },
+  );
+
+  test('a token that came later changes nothing for what the platform signs, and its key is kept with no resource', async () => {
+    const before = await opened(withoutToken(), 'broker');
+    const request = await provisioned(before);
+    expect([...before.records.issued]).toEqual([]);
+    const later = startStorageHarness(spaces.store, 'dedicated-bucket', before.records);
+    closing.unshift(() => later.close());
+    await later.backend.prepareServer('test');
+    await later.backend.provision(request);
+    await later.backend.setReadOnly({ ...request, readOnly: true });
+    await later.backend.setReadOnly({ ...request, readOnly: false });
+    await later.backend.cut(request);
+    await later.backend.restore(request);
+    await later.backend.rotate({ ...request, credentialVersion: 2, previousVersion: 1 });
+    await later.backend.retireCredential({ ...request, credentialVersion: 2, retireVersion: 1 });
+    expect(later.detailsOf(request).mode).toBe('broker');
+    expect(await statusOf(later, request)).toBe(200);
+    expect([of(spaces, CREATE), of(spaces, UPDATE), [...before.records.issued]]).toEqual([[], [], []]);
+    await later.backend.deprovision(request);
+    expect(await later.backend.list('test')).not.toContain(request.objectName);
   });
 
   test('nothing was sent that DigitalOcean would not understand', () => expect(spaces.faults).toEqual([]));
