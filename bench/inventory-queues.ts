@@ -1,7 +1,7 @@
 // What is left on servers of the other queues, asked by their own protocols: every name that begins as this installation's do.
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { AclOperations, AclPermissionTypes, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
+import { EVERY_RIGHT } from '../activities/queue/kafka/acls';
 import { KafkaCluster, scramUsers } from '../activities/queue/kafka/cluster';
 import { parseKafkaAdminUrl, parseRabbitmqAdminUrl } from '../shared/queueprovider';
 
@@ -33,16 +33,6 @@ export async function onRabbitmq({ url, prefix }: Place): Promise<string[]> {
   const names = (entries: { name: string }[]) => entries.map(({ name }) => name);
   return ours({ vhost: names(vhosts), user: names(users), 'connection of': connections.map(({ user }) => user ?? '') }, prefix);
 }
-
-const EVERY_RIGHT = {
-  resourceType: ResourceTypes.ANY,
-  resourceName: null,
-  resourcePatternType: ResourcePatternTypes.ANY,
-  principal: null,
-  host: null,
-  operation: AclOperations.ANY,
-  permissionType: AclPermissionTypes.ANY,
-} as const;
 
 export async function onKafka({ url, prefix }: Place): Promise<string[]> {
   const cluster = new KafkaCluster('inventory', parseKafkaAdminUrl(url));

@@ -64,6 +64,17 @@ export function readOnlyMarks(objectName: string): Acl[] {
   return toAcls(objectName, EVERYBODY, AclPermissionTypes.DENY, READ_ONLY);
 }
 
+/** The filter that lets every right through. */
+export const EVERY_RIGHT = {
+  resourceType: ResourceTypes.ANY,
+  resourceName: null,
+  resourcePatternType: ResourcePatternTypes.ANY,
+  principal: null,
+  host: null,
+  operation: AclOperations.ANY,
+  permissionType: AclPermissionTypes.ANY,
+} as const;
+
 export function flatAcls(resources: readonly AclResource[]): Acl[] {
   return resources.flatMap(({ acls, resourceType, resourceName, resourcePatternType }) =>
     acls.map(({ principal, host, operation, permissionType }) => ({

@@ -1,19 +1,9 @@
 // Until nothing of a tenant is left on a cluster, whoever made it and whatever was under way.
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  AclOperations,
-  AclPermissionTypes,
-  type Admin,
-  FindCoordinatorKeyTypes,
-  initProducerIdV4,
-  listTransactionsV1,
-  ResourcePatternTypes,
-  ResourceTypes,
-  type TransactionState,
-} from '@platformatic/kafka';
+import { type Admin, FindCoordinatorKeyTypes, initProducerIdV4, listTransactionsV1, type TransactionState } from '@platformatic/kafka';
 import type { CallSignal } from '../../../shared/queueprovider';
 import { ProviderUnavailable } from '../../errors';
-import { flatAcls } from './acls';
+import { EVERY_RIGHT, flatAcls } from './acls';
 import { isAnswer, type KafkaCluster, scramUsers } from './cluster';
 import { ownerOf } from './names';
 import { deleteUsers, KafkaTenant } from './tenant';
@@ -55,16 +45,6 @@ export async function whatIsThere(cluster: KafkaCluster, belongs: (owner: string
     rights: owned(flatAcls(rights).flatMap(({ resourceName, principal }) => [resourceName, principal.replace(/^User:/, '')])),
   };
 }
-
-const EVERY_RIGHT = {
-  resourceType: ResourceTypes.ANY,
-  resourceName: null,
-  resourcePatternType: ResourcePatternTypes.ANY,
-  principal: null,
-  host: null,
-  operation: AclOperations.ANY,
-  permissionType: AclPermissionTypes.ANY,
-} as const;
 
 async function groupNames(client: Admin): Promise<string[]> {
   return [...(await client.listGroups({ types: [] })).keys()];
