@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { hashToken } from '../crypto';
 import { withTransaction } from '../db';
 import type { RedisRing } from './redis-ring';
+import { BODY_BYTES, BYTES_PER_MINUTE } from './schema';
 import { seal, unseal } from './sealing';
 import type { FoundInbox, InboxLimits, InboxLogger, SignatureRule } from './types';
 
@@ -156,9 +157,12 @@ export class InboxRegistry {
 
   async find(token: string): Promise<FoundInbox | 'retired' | null> {
     const { rows } = await this.#pool.query<FoundRow>(
-      `SELECT i.object_name, i.open, i.read_only, i.uses_redis, i.max_body_bytes, i.max_bytes_per_minute, i.signature, t.sealed_secret
+      // By name, since the receiver may be newer than the tables for a while: the worker alters them.
+      `SELECT i.object_name, i.open, i.read_only, i.uses_redis, i.signature, t.sealed_secret,
+              coalesce((to_jsonb(i) ->> 'max_body_bytes')::integer, ${BODY_BYTES}) AS max_body_bytes,
+              coalesce((to_jsonb(i) ->> 'max_bytes_per_minute')::bigint, ${BYTES_PER_MINUTE}) AS max_bytes_per_minute
        FROM inbox_tokens t JOIN inboxes i USING (object_name) WHERE t.token_hash = $1
-       UNION ALL SELECT NULL, false, false, false, 0, 0, NULL, NULL FROM retired_tokens WHERE token_hash = $1
+       UNION ALL SELECT NULL, false, false, false, NULL, NULL, 0, 0 FROM retired_tokens WHERE token_hash = $1
        ORDER BY object_name NULLS LAST LIMIT 1`,
       [hashToken(token)],
     );

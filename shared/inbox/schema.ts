@@ -6,7 +6,8 @@ import { inboxLimits } from './limits';
 /** Every tenant's login role is in it, and pg_hba.conf lets its members in where their own role's name is the database's. */
 const TENANTS_GROUP = 'leasehold_tenants';
 const NAME = /^[a-z][a-z0-9_]{0,50}$/;
-const { maxBodyBytes: BODY_BYTES, maxBytesPerMinute: BYTES_PER_MINUTE } = inboxLimits({});
+/** What tables of before there were these figures hold. */
+export const { maxBodyBytes: BODY_BYTES, maxBytesPerMinute: BYTES_PER_MINUTE } = inboxLimits({});
 const INHERIT_OPTION_VERSION = 160_000;
 const LOCK = "hashtextextended('leasehold/inbox/prepare', 0)";
 
