@@ -81,6 +81,7 @@ export class StoredRateCounter implements RateCounter {
       key,
       counted,
       resetAtMs,
+      windowMs: figure.windowSeconds * 1_000,
       answer,
       askedAtMs,
     });
@@ -126,7 +127,15 @@ export class StoredRateCounter implements RateCounter {
    */
   async #levelled(
     limiters: Limiters,
-    seen: { levelKey: string; key: string; counted: number; resetAtMs: number; answer: RateLimiterRes; askedAtMs: number },
+    seen: {
+      levelKey: string;
+      key: string;
+      counted: number;
+      resetAtMs: number;
+      windowMs: number;
+      answer: RateLimiterRes;
+      askedAtMs: number;
+    },
   ): Promise<number> {
     const nowMs = Date.now();
     const insured = limiters.redis === null || this.#insured.has(seen.answer);
@@ -137,7 +146,10 @@ export class StoredRateCounter implements RateCounter {
     const same = known?.insured === insured ? known : null;
     const settledAtMs = missing > 0 ? Number.POSITIVE_INFINITY : (same?.settledAtMs ?? 0);
     const told = missing > 0 ? { missing, count: this.#tell(limiters, { key: seen.key, missing, insured }) } : (same?.told ?? NOTHING_TOLD);
-    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs, told, passed: known?.passed ?? 0 };
+    // The store's window ends a moment before we think so: an end that jumps is the next window's.
+    const isNextWindow = same !== null && seen.resetAtMs - same.resetAtMs > seen.windowMs / 2;
+    const passed = isNextWindow ? 0 : (known?.passed ?? 0);
+    const level = { consumed, resetAtMs: seen.resetAtMs, insured, settledAtMs, told, passed };
     this.#levels.set(seen.levelKey, level, nowMs);
     if (missing > 0) {
       await told.count;
