@@ -35,7 +35,10 @@ export async function onceKnown<T>(
     try {
       return await call();
     } catch (error) {
-      if (!isStoreError(error, ...notYet) || performance.now() + waitMs > givesUpAtMs) throw error;
+      if (!isStoreError(error, ...notYet)) throw error;
+      // Not as the store's own refusal, which would be final: it may still come to know the key, and who called asks again.
+      if (performance.now() + waitMs > givesUpAtMs)
+        throw new Error(`the store does not know a new key after ${withinMs / 1000} s: ${error instanceof Error ? error.name : error}`);
     }
     await sleep(waitMs, undefined, { signal });
   }
