@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { oneLine } from './errors';
+import { foundOrBuilding } from './fetch/go';
 import type { KindServer, StartParts } from './kind-server';
 import { OPTIONAL_KIND_SERVERS } from './optional-servers';
 import { TENANTS } from './postgres-servers';
@@ -172,20 +173,15 @@ async function addPgvector({ context, say }: StartParts): Promise<void> {
 /** The hosts run it. A first build takes minutes: nobody waits for it, the kind is ready when it is done. */
 async function findOrBuildFerretdb({ context, say }: StartParts): Promise<void> {
   const { settings, signal, kindEnvironment } = context;
-  let onBuild: (version: string) => void = () => {};
-  const building = new Promise<'building'>((resolve) => {
-    onBuild = (version) => {
-      say(`building FerretDB ${version} once, in the background; POST /nosql/new answers 503 until it is there`);
-      resolve('building');
-    };
-  });
-  const found = findFerretdb({ cacheDir: settings.cacheDir, binary: settings.ferretdbBinary, signal, onBuild });
-  const first = await Promise.race([found, building]);
-  kindEnvironment.LEASEHOLD_FERRETDB_BIN = first === 'building' ? builtFerretdb(settings.cacheDir) : first.path;
-  if (first !== 'building') return;
-  found.then(
-    ({ version, builtSeconds = 0 }) =>
-      say(`built FerretDB ${version} in ${builtSeconds.toFixed(0)} s: POST /nosql/new is ready within 15 s`),
-    (error: unknown) => signal.aborted || say(`ferretdb is not there (POST /nosql/new answers 503): ${oneLine(error)}`),
+  const found = await foundOrBuilding(
+    (onBuild) => findFerretdb({ cacheDir: settings.cacheDir, binary: settings.ferretdbBinary, signal, onBuild }),
+    {
+      building: (version) => `building FerretDB ${version} once, in the background; POST /nosql/new answers 503 until it is there`,
+      built: ({ version, builtSeconds = 0 }) =>
+        `built FerretDB ${version} in ${builtSeconds.toFixed(0)} s: POST /nosql/new is ready within 15 s`,
+      failed: (error) => `ferretdb is not there (POST /nosql/new answers 503): ${oneLine(error)}`,
+    },
+    { say, signal },
   );
+  kindEnvironment.LEASEHOLD_FERRETDB_BIN = found?.path ?? builtFerretdb(settings.cacheDir);
 }

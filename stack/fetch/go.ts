@@ -64,6 +64,32 @@ export async function buildOnce(path: string, program: GoProgram, { signal, onBu
   return { path, version, builtSeconds: (Date.now() - started) / 1000 };
 }
 
+/**
+ * The program that is here, or null while it is being built: minutes that nobody waits for. What became of the build is said when it ends.
+ * @param find asks for it, with `onBuild` to be called before a build begins
+ */
+export async function foundOrBuilding(
+  find: (onBuild: (version: string) => void) => Promise<BuiltProgram>,
+  words: { building(version: string): string; built(program: BuiltProgram): string; failed(error: unknown): string },
+  { say, signal }: { say: (line: string) => void; signal: AbortSignal },
+): Promise<BuiltProgram | null> {
+  let onBuild: (version: string) => void = () => {};
+  const building = new Promise<null>((resolve) => {
+    onBuild = (version) => {
+      say(words.building(version));
+      resolve(null);
+    };
+  });
+  const found = find(onBuild);
+  const first = await Promise.race([found, building]);
+  if (first === null)
+    found.then(
+      (program) => say(words.built(program)),
+      (error: unknown) => signal.aborted || say(words.failed(error)),
+    );
+  return first;
+}
+
 /** @throws StackError with the remedy */
 async function assertGo(
   program: string,

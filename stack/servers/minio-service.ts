@@ -1,5 +1,6 @@
 // MinIO as one of the servers that are started when LEASEHOLD_KINDS names them.
 import { oneLine } from '../errors';
+import { foundOrBuilding } from '../fetch/go';
 import type { KindServer, StartParts } from '../kind-server';
 import { readState } from '../state';
 import { MINIO, minioAdminUrl, minioDefinition } from './minio';
@@ -19,23 +20,17 @@ export const MINIO_SERVICE = {
 async function startMinio({ context, supervisor, say }: StartParts): Promise<void> {
   const { settings, ports, signal, kindEnvironment } = context;
   const { home, cacheDir, minioBinary } = settings;
-  let onBuild: (version: string) => void = () => {};
-  const building = new Promise<'building'>((resolve) => {
-    onBuild = (version) => {
-      say(`building MinIO ${version} once, in the background: it is used from the next start on`);
-      resolve('building');
-    };
-  });
-  const found = findMinio({ cacheDir, binary: minioBinary, signal, onBuild });
-  const first = await Promise.race([found, building]);
-  if (first === 'building') {
-    found.then(
-      ({ path, builtSeconds = 0 }) => say(`built MinIO in ${builtSeconds.toFixed(0)} s (${path}): start again to use it`),
-      (error: unknown) => signal.aborted || say(`minio is not there: ${oneLine(error)}`),
-    );
-    return;
-  }
+  const found = await foundOrBuilding(
+    (onBuild) => findMinio({ cacheDir, binary: minioBinary, signal, onBuild }),
+    {
+      building: (version) => `building MinIO ${version} once, in the background: it is used from the next start on`,
+      built: ({ path, builtSeconds = 0 }) => `built MinIO in ${builtSeconds.toFixed(0)} s (${path}): start again to use it`,
+      failed: (error) => `minio is not there: ${oneLine(error)}`,
+    },
+    { say, signal },
+  );
+  if (found === null) return;
   const server = { home, port: ports[MINIO] ?? 0 };
-  await supervisor.start(minioDefinition({ ...server, binary: first.path, leftover: readState(home).processes[MINIO] }));
+  await supervisor.start(minioDefinition({ ...server, binary: found.path, leftover: readState(home).processes[MINIO] }));
   kindEnvironment.LEASEHOLD_MINIO_ADMIN_URL = minioAdminUrl(server);
 }
