@@ -3,6 +3,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { EVERY_RIGHT } from '../activities/queue/kafka/acls';
 import { KafkaCluster, scramUsers } from '../activities/queue/kafka/cluster';
+import { isLeftProbeUser } from '../activities/queue/kafka/probe-users';
 import { parseKafkaAdminUrl, parseRabbitmqAdminUrl } from '../shared/queueprovider';
 
 interface Place {
@@ -47,7 +48,10 @@ export async function onKafka({ url, prefix }: Place): Promise<string[]> {
     const holders = rights.flatMap(({ acls }) => acls.map(({ principal }) => principal.replace(/^User:/, '')));
     const limited = quotas.flatMap(({ entity }) => entity.flatMap(({ entityName }) => entityName ?? []));
     const about = rights.map(({ resourceName }) => resourceName);
-    return ours({ user: users, topic: topics, group: groups, 'right of': holders, 'right to': about, 'quota of': limited }, prefix);
+    const names = { user: users, topic: topics, group: groups, 'right of': holders, 'right to': about, 'quota of': limited };
+    // The start-up probe's, of whatever installation: their names hold none.
+    const left = users.filter((user) => isLeftProbeUser(user)).map((user) => `user ${user}`);
+    return [...ours(names, prefix), ...left];
   } finally {
     await cluster.close();
   }

@@ -13,6 +13,7 @@ import type { KafkaAdmin } from '../../../shared/queueprovider';
 import type { KindLogger } from '../../backend';
 import { ProviderMisconfigured } from '../../errors';
 import { connectedBrokers, isAnswer, type KafkaCluster, type KafkaLogin, openAdmin } from './cluster';
+import { newProbeUser, removeLeftProbeUsers } from './probe-users';
 import { finalizedFeatures, releaseOf } from './protocol';
 import { scramUpsertion } from './scram';
 import { deleteUsers } from './tenant';
@@ -60,7 +61,8 @@ async function strangerIsRefused(backendName: string, admin: KafkaAdmin): Promis
 
 /** A user that has a password and no right. That it logs in proves SCRAM-SHA-512. */
 async function powerlessIsRefused(backendName: string, cluster: KafkaCluster): Promise<{ sessionMs: number }> {
-  const username = `leasehold-probe-${randomBytes(6).toString('hex')}`;
+  await removeLeftProbeUsers(cluster);
+  const username = newProbeUser();
   const password = randomBytes(24).toString('hex');
   const upsertion = await scramUpsertion(username, password);
   await cluster.anyBroker((connection) => alterUserScramCredentialsV0.api.async(connection, [], [upsertion]));

@@ -8,6 +8,7 @@ import { type KafkaCluster, KafkaClusters } from './cluster';
 import { bytesOfTenants } from './measure';
 import { ownerOf, prefixOf } from './names';
 import { probeCluster, releaseOfCluster } from './probe';
+import { removeLeftProbeUsers } from './probe-users';
 import { removeTenant, whatIsThere } from './removal';
 import { KafkaTenant } from './tenant';
 
@@ -38,6 +39,7 @@ export function createKafkaProvider({ adminUrlOf, logger }: KafkaProviderOptions
       const cluster = clusters.of(backendName);
       if (prepared.has(cluster)) {
         await releaseOfCluster(backendName, cluster);
+        await removeLeftProbeUsers(cluster);
         return;
       }
       await probeCluster(backendName, cluster, logger);
