@@ -1,5 +1,5 @@
 // A real NATS server of the test's own, a queue backend over it, and what a test needs to stand on both sides of it.
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { onPath } from '../../stack/fetch/run';
 import { findFreePort } from '../../stack/ports';
 import { type NatsOptions, natsAdminUrl, natsDefinition, natsEventsEnvironment } from '../../stack/servers/nats';
 import { findNats } from '../../stack/servers/nats-binary';
-import { makeServerHome, startOwnServer } from '../harness/own-server';
+import { makeServerHome, orDestroyed, startOwnServer } from '../harness/own-server';
 import type { TenantSession } from './backend.contract';
 import { type QueueRoomHarness, queueRoom } from './queue-room';
 
@@ -47,22 +47,26 @@ export interface QueueHarness extends QueueRoomHarness {
 /** Found by global-setup; empty where there is none. */
 export const natsIsHere = (): boolean => (process.env.LEASEHOLD_TEST_NATS_BIN ?? '') !== '';
 
+const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
+const isInCache = (): boolean => existsSync(cacheDir) && readdirSync(cacheDir).some((name) => name.startsWith('nats-server-'));
+
 /** For tests without the global setup: whether this machine has the server or could fetch it. */
 export const canHaveNats = (): boolean =>
-  Boolean(process.env.LEASEHOLD_NATS_SERVER_BIN) || ['nats-server', 'python3'].some((name) => onPath(name).length > 0);
+  Boolean(process.env.LEASEHOLD_NATS_SERVER_BIN) || isInCache() || ['nats-server', 'python3'].some((name) => onPath(name).length > 0);
+
+export async function natsProgram(): Promise<string> {
+  const binary = process.env.LEASEHOLD_TEST_NATS_BIN ?? process.env.LEASEHOLD_NATS_SERVER_BIN;
+  return (await findNats({ cacheDir, binary })).path;
+}
 
 export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'> = {}): Promise<NatsTestServer> {
-  const cacheDir = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../.leasehold/cache');
-  const { path: binary } = await findNats({
-    cacheDir,
-    binary: process.env.LEASEHOLD_TEST_NATS_BIN ?? process.env.LEASEHOLD_NATS_SERVER_BIN,
-  });
+  const binary = await natsProgram();
   const home = makeServerHome('nats');
   const port = await findFreePort();
   const definition = natsDefinition({ home, binary, port, ...options });
   const server = await startOwnServer(definition, { home, graceMs: 2_000 });
   const url = `nats://127.0.0.1:${port}`;
-  const { LEASEHOLD_EVENTS_NATS_CREDS: creds = '' } = await natsEventsEnvironment({ home, port });
+  const { LEASEHOLD_EVENTS_NATS_CREDS: creds = '' } = await orDestroyed(server, () => natsEventsEnvironment({ home, port }));
   return {
     url,
     events: { url, creds },
@@ -81,7 +85,7 @@ export async function startNatsServer(options: Pick<NatsOptions, 'maxFileStore'>
 
 export async function startQueueHarness(): Promise<QueueHarness> {
   const server = await startNatsServer();
-  const looks = await watchingProxy(server.adminUrl);
+  const looks = await orDestroyed(server, () => watchingProxy(server.adminUrl));
   const room = queueRoom(looks.adminUrl, { engine: 'nats', authMode: 'isolated' });
   const connectTenant: QueueHarness['connect'] = (request, version) => connectWith(server.url, room.issuedOf(request, version));
   return {
@@ -93,9 +97,8 @@ export async function startQueueHarness(): Promise<QueueHarness> {
     killedInsideCreate: (request) => killedInsideCreate(server, looks, { ...request, password: room.passwordOf(request.resourceId, 1) }),
     open: async (request, version) => session(await connectTenant(request, version)),
     close: async () => {
-      await room.backend.close();
       looks.proxy.close();
-      await server.destroy();
+      await room.backend.close().finally(server.destroy);
     },
   };
 }
@@ -202,13 +205,15 @@ const STREAM_NOT_FOUND = 10059;
 const STREAM_BYTES = 1024 * 1024;
 
 /** Everything is in one stream; a session that was ended rejects, since nothing reconnects. */
-export function session(connection: NatsConnection): TenantSession {
+export function session(
+  connection: NatsConnection,
+): Omit<TenantSession, 'write'> & { write(value: string, stream?: string): Promise<void> } {
   const manager = (): Promise<JetStreamManager> => jetstreamManager(connection, { checkAPI: false, timeout: PATIENCE_MS });
   return {
-    write: async (value) => {
+    write: async (value, stream = STREAM) => {
       const streams = (await manager()).streams;
-      await streams.info(STREAM).catch(() => streams.add({ name: STREAM, subjects: [STREAM], max_bytes: STREAM_BYTES }));
-      await jetstream(connection, { timeout: PATIENCE_MS }).publish(STREAM, value, { timeout: PATIENCE_MS });
+      await streams.info(stream).catch(() => streams.add({ name: stream, subjects: [stream], max_bytes: STREAM_BYTES }));
+      await jetstream(connection, { timeout: PATIENCE_MS }).publish(stream, value, { timeout: PATIENCE_MS });
     },
     read: async () => {
       const { streams } = await manager();

@@ -24,7 +24,7 @@ export function makeServerHome(name: string): string {
   return home;
 }
 
-/** Running when this resolves. */
+/** Running when this resolves; when it rejects, neither a process nor the folder stays. */
 export async function startOwnServer(
   definition: ServiceDefinition,
   { home, graceMs }: { home: string; graceMs: number },
@@ -39,7 +39,11 @@ export async function startOwnServer(
       identity = launched;
     });
   };
-  await start();
+  const destroy = async () => {
+    await stop(graceMs);
+    rmSync(home, { recursive: true, force: true });
+  };
+  await orDestroyed({ destroy }, start);
   return {
     pid: () => identity?.pid ?? 0,
     start,
@@ -47,9 +51,16 @@ export async function startOwnServer(
       if (identity) process.kill(identity.pid, 'SIGKILL');
       await stop(KILLED_WITHIN_MS);
     },
-    async destroy() {
-      await stop(graceMs);
-      rmSync(home, { recursive: true, force: true });
-    },
+    destroy,
   };
+}
+
+/** What is still to be done before a test holds the server and could destroy it itself. */
+export async function orDestroyed<Result>(server: Pick<OwnServer, 'destroy'>, work: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    await server.destroy();
+    throw error;
+  }
 }

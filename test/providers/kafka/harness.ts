@@ -75,8 +75,7 @@ export async function startKafkaHarness(): Promise<KafkaHarness> {
     newRequest: () => room.newRequest({ storageMb: 8 }),
     open: (request, version) => kafkaSession(placeOf(request, version)),
     close: async () => {
-      await room.backend.close();
-      await server.destroy();
+      await room.backend.close().finally(server.destroy);
     },
   };
 }

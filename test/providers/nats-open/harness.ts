@@ -1,25 +1,16 @@
 // A real NATS server without accounts, of the test's own, and both sides of it.
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { DiscardPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { findFreePort } from '../../../stack/ports';
 import { natsOpenDefinition, natsOpenUrl } from '../../../stack/servers/nats-open';
 import type { TenantSession } from '../../contract/backend.contract';
+import { natsProgram } from '../../contract/queue-harness';
 import { makeServerHome, startOwnServer } from '../../harness/own-server';
 
 export const NO_CREDENTIALS = 'the server asks nobody for credentials, so nobody can be kept out';
 
 const STREAM_NOT_FOUND = 10059;
 const STREAM_BYTES = 4 * 1024 * 1024;
-
-/** The server that was fetched, or the one that is named; null where none can be had. Asked when the file is loaded, so it may not wait. */
-export function natsProgram(): string | null {
-  if (process.env.LEASEHOLD_TEST_NATS_BIN) return process.env.LEASEHOLD_TEST_NATS_BIN;
-  const cache = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../../.leasehold/cache');
-  const folder = existsSync(cache) ? readdirSync(cache).find((name) => name.startsWith('nats-server-')) : undefined;
-  return folder === undefined ? null : join(cache, folder, 'nats-server');
-}
 
 export interface OpenNatsServer {
   url: string;
@@ -31,8 +22,7 @@ export interface OpenNatsServer {
 }
 
 export async function startOpenNats(): Promise<OpenNatsServer> {
-  const binary = natsProgram();
-  if (binary === null) throw new Error('no nats-server');
+  const binary = await natsProgram();
   const home = makeServerHome('nats-open');
   const port = await findFreePort();
   const url = natsOpenUrl({ port });

@@ -12,8 +12,9 @@ import { createNatsProvider } from '../../../activities/queue/nats/provider';
 import { createOpenNatsProvider } from '../../../activities/queue/nats-open/provider';
 import { randomBase32 } from '../../../shared/crypto';
 import { type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
-import { type NatsTestServer, startNatsServer } from '../../contract/queue-harness';
-import { natsProgram, type OpenNatsServer, startOpenNats } from './harness';
+import { canHaveNats, type NatsTestServer, startNatsServer } from '../../contract/queue-harness';
+import { orDestroyed } from '../../harness/own-server';
+import { type OpenNatsServer, startOpenNats } from './harness';
 import { ISOLATED, isolationOver, isolationRequest, logIn, OPEN } from './isolate-harness';
 
 jest.setTimeout(240_000);
@@ -29,13 +30,13 @@ function describeIsolation(): void {
   let openProvider: QueueCredentialProvider;
   let natsProvider: QueueCredentialProvider;
   beforeAll(async () => {
-    [open, isolated] = await Promise.all([startOpenNats(), startNatsServer()]);
+    open = await startOpenNats();
+    isolated = await orDestroyed(open, startNatsServer);
     openProvider = createOpenNatsProvider({ adminUrlOf: () => open.url, logger: QUIET });
     natsProvider = createNatsProvider({ adminUrlOf: () => isolated.adminUrl, logger: QUIET });
   });
   afterAll(async () => {
-    await Promise.all([openProvider.close(), natsProvider.close()]);
-    await Promise.all([open.destroy(), isolated.destroy()]);
+    await Promise.all([openProvider.close(), natsProvider.close()]).finally(() => Promise.all([open.destroy(), isolated.destroy()]));
   });
 
   const newTenant = async (): Promise<string> => {
@@ -237,5 +238,5 @@ async function ended(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-if (natsProgram() === null) describe('isolation', () => test.skip('skipped: no server', () => {}));
+if (!canHaveNats()) describe('isolation', () => test.skip('skipped: no server', () => {}));
 else describe('isolation', describeIsolation);

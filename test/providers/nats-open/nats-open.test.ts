@@ -5,20 +5,30 @@ import { createOpenNatsProvider } from '../../../activities/queue/nats-open/prov
 import { randomBase32 } from '../../../shared/crypto';
 import { type QueueCapabilities, type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
 import { type BackendHarness, describeBackendContract } from '../../contract/backend.contract';
+import { canHaveNats } from '../../contract/queue-harness';
 import { queueRoom } from '../../contract/queue-room';
 import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
-import { NO_CREDENTIALS, natsProgram, type OpenNatsServer, openSession, startOpenNats } from './harness';
+import { NO_CREDENTIALS, type OpenNatsServer, openSession, startOpenNats } from './harness';
 
 /** What the server itself would have to keep; the page on queues says the same. */
-const CANNOT = Object.fromEntries(
-  [
-    'minting needs no server and gives nothing a right by itself',
-    'removing ends live sessions, leaves no message behind, and may be repeated',
-    'both versions are good until the old one is revoked',
-    'a revoked version does not come back, whatever else is done',
-    'a credential with another password is another credential',
-  ].map((expectation) => [expectation, NO_CREDENTIALS]),
-);
+const UNDONE_BY_ANYBODY = 'writes are refused and consumers paused, which any client of the server can undo; nats-open.test.ts tries it';
+const CANNOT = {
+  'two tenants share no name and no message': 'the names differ, and that is all: any client of the server reads and writes every stream',
+  'what is minted differs by version and never holds the password': 'nothing is minted: there are no credentials',
+  'cut ends a live session and lets nobody in; restore gives the same messages': UNDONE_BY_ANYBODY,
+  'a version that is rotated in while it is cut lets nobody in before restore': NO_CREDENTIALS,
+  'read-only stops writes and lets reads go on':
+    'its server refuses the writes, but any client of it can take that back; nats-open.test.ts tries it',
+  ...Object.fromEntries(
+    [
+      'minting needs no server and gives nothing a right by itself',
+      'removing ends live sessions, leaves no message behind, and may be repeated',
+      'both versions are good until the old one is revoked',
+      'a revoked version does not come back, whatever else is done',
+      'a credential with another password is another credential',
+    ].map((expectation) => [expectation, NO_CREDENTIALS]),
+  ),
+};
 const QUIET = { info() {}, warn() {}, error: console.error };
 const CAPABILITIES: QueueCapabilities = {
   cut: 'none',
@@ -38,8 +48,7 @@ async function startProvider(): Promise<QueueProviderHarness> {
       return { read, publish, close };
     },
     async close() {
-      await provider.close();
-      await server.destroy();
+      await provider.close().finally(server.destroy);
     },
   };
 }
@@ -52,8 +61,7 @@ async function startBackend(): Promise<BackendHarness> {
     newRequest: (connections = 5) => room.newRequest({ connections, storageMb: 8 }),
     open: async ({ objectName }) => openSession(await server.connect(), objectName),
     async close() {
-      await room.backend.close();
-      await server.destroy();
+      await room.backend.close().finally(server.destroy);
     },
   };
 }
@@ -67,8 +75,7 @@ function describeOpenServer(): void {
     await provider.prepareServer('test');
   });
   afterAll(async () => {
-    await provider.close();
-    await server.destroy();
+    await provider.close().finally(server.destroy);
   });
 
   const made = async () => {
@@ -190,7 +197,7 @@ function describeOpenServer(): void {
   });
 }
 
-if (natsProgram() === null) {
+if (!canHaveNats()) {
   describe('an open NATS server', () => test.skip('skipped: no server', () => {}));
   skipQueueProviderContract('nats/legacy_open', 'no nats-server');
 } else {

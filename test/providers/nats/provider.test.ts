@@ -17,8 +17,7 @@ async function startNats(): Promise<QueueProviderHarness> {
       return { read, publish, close };
     },
     async close() {
-      await provider.close();
-      await server.destroy();
+      await provider.close().finally(server.destroy);
     },
   };
 }

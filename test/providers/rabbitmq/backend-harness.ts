@@ -20,8 +20,7 @@ export async function startRabbitmqBackend(): Promise<RabbitmqHarness> {
     newRequest: (connections = 5) => room.newRequest({ connections, storageMb: 8 }),
     open: (request, version) => openSession(urlOf(request, version)),
     close: async () => {
-      await room.backend.close();
-      await server.destroy();
+      await room.backend.close().finally(server.destroy);
     },
   };
 }

@@ -2,10 +2,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseRabbitmqAdminUrl, type RabbitmqAdmin } from '../../../shared/queueprovider';
+import { onPath } from '../../../stack/fetch/run';
 import { findFreePort } from '../../../stack/ports';
 import { rabbitmqAdminUrl, rabbitmqDefinition } from '../../../stack/servers/rabbitmq';
-import { findRabbitmq, type RabbitmqBinary } from '../../../stack/servers/rabbitmq-binary';
-import { makeServerHome, startOwnServer } from '../../harness/own-server';
+import { findRabbitmq } from '../../../stack/servers/rabbitmq-binary';
+import { makeServerHome, orDestroyed, startOwnServer } from '../../harness/own-server';
 
 export interface RabbitmqTestServer {
   adminUrl: string;
@@ -25,26 +26,20 @@ const CACHE = process.env.LEASEHOLD_CACHE ?? join(__dirname, '../../../.leasehol
 
 const isInCache = (): boolean => existsSync(CACHE) && readdirSync(CACHE).some((name) => name.startsWith('rabbitmq-debian'));
 
-/** Null: it cannot be had on this machine. Nothing is fetched by a test unless it is asked for. */
-async function rabbitmqHere(): Promise<RabbitmqBinary | null> {
-  const binary = process.env.LEASEHOLD_RABBITMQ_SERVER_BIN;
-  if (!binary && !isInCache() && process.env.LEASEHOLD_TEST_FETCH !== 'on') return null;
-  return findRabbitmq({ cacheDir: CACHE, binary }).catch(() => null);
-}
-
 /** Known before the tests are declared, which cannot wait. */
-export const mayHaveRabbitmq = (): boolean => isInCache() || Boolean(process.env.LEASEHOLD_RABBITMQ_SERVER_BIN);
+export const mayHaveRabbitmq = (): boolean =>
+  Boolean(process.env.LEASEHOLD_RABBITMQ_SERVER_BIN) || (onPath('erl').length > 0 && onPath('rabbitmq-server').length > 0) || isInCache();
 
 export async function startRabbitmq(): Promise<RabbitmqTestServer> {
-  const binary = await rabbitmqHere();
-  if (binary === null) throw new Error('no RabbitMQ here');
+  if (!mayHaveRabbitmq()) throw new Error('no RabbitMQ here: npm run stack fetch rabbitmq');
+  const binary = await findRabbitmq({ cacheDir: CACHE, binary: process.env.LEASEHOLD_RABBITMQ_SERVER_BIN });
   const home = makeServerHome('rabbitmq');
   const port = await findFreePort();
   const managementPort = await findFreePort([port]);
   const place = { home, port, managementPort };
   const definition = rabbitmqDefinition({ ...place, binary, statisticsIntervalMs: 500 });
   const server = await startOwnServer(definition, { home, graceMs: 5_000 });
-  const adminUrl = rabbitmqAdminUrl(place);
+  const adminUrl = await orDestroyed(server, () => rabbitmqAdminUrl(place));
   const vhosts = join(home, 'rabbitmq/data/leasehold@localhost/msg_stores/vhosts');
   return {
     adminUrl,
