@@ -18,7 +18,8 @@ import { ContractTable } from './table';
 
 /** A tenant's client, in the engine's own words. */
 export interface QueueSession {
-  publish(text: string): Promise<void>;
+  /** @param where another stream or queue of its own, for engines whose server keeps the storage */
+  publish(text: string, where?: string): Promise<void>;
   /** Everything that was published and is kept, in order. */
   read(): Promise<string[]>;
   close(): Promise<void>;
@@ -27,7 +28,7 @@ export interface QueueSession {
 export interface QueueProviderHarness {
   provider: QueueCredentialProvider;
   backendName: string;
-  /** With what the provider minted, as the field's driver takes it; rejects when the server refuses. */
+  /** At the tenant's place, with what the provider minted for the credential, as the field's driver takes it; rejects when the server refuses. */
   open(tenant: QueueTenant, credential: QueueCredential, secrets: QueueSecrets): Promise<QueueSession>;
   close(): Promise<void>;
 }
@@ -36,6 +37,8 @@ interface Made {
   tenant: QueueTenant;
   credential: QueueCredential;
   open(credential?: QueueCredential): Promise<QueueSession>;
+  /** With its own credential at the place of another. */
+  openAt(other: QueueTenant): Promise<QueueSession>;
 }
 
 interface Context {
@@ -53,10 +56,15 @@ interface Context {
 export interface QueueContractOptions {
   /** Reasons by expectation, as the engine's page in docs/kinds says them. */
   cannot?: Readonly<Record<string, string>>;
+  /** What its server does keep, although its limit needs the platform besides and is declared so. */
+  keeps?: readonly string[];
 }
 
+/** Of engines whose login is all there is. */
+export const NOTHING_MINTED = 'nothing is minted: a version is a user and a password, both kept by the server';
+
 const NOT_BY_SERVER = {
-  watchdog: 'its server cannot; the platform measures and cuts',
+  watchdog: 'its server does not; the platform measures, and over the plan makes it read-only',
   none: 'nothing holds it',
 } satisfies Record<Exclude<Enforcement, 'server'>, string>;
 
@@ -68,7 +76,7 @@ export function describeQueueProviderContract(
   name: string,
   capabilities: QueueCapabilities,
   start: () => Promise<QueueProviderHarness>,
-  { cannot = {} }: QueueContractOptions = {},
+  { cannot = {}, keeps = [] }: QueueContractOptions = {},
 ): void {
   const table = new ContractTable('queue');
   describe(`${name} keeps the queue provider contract`, () => {
@@ -77,7 +85,8 @@ export function describeQueueProviderContract(
       const tenant = { backendName: harness.backendName, objectName: `${prefix}${randomBase32(24)}` };
       const credential = credentialOf(tenant, 1);
       const open = async (given = credential) => harness.open(tenant, given, await harness.provider.mintSecrets(tenant, given));
-      return { tenant, credential, open };
+      const openAt = async (other: QueueTenant) => harness.open(other, credential, await harness.provider.mintSecrets(tenant, credential));
+      return { tenant, credential, open, openAt };
     };
     const asked: string[] = [];
     const expects = (expectation: string, run: () => Promise<void>, reason = cannot[expectation]) => {
@@ -88,7 +97,11 @@ export function describeQueueProviderContract(
     const context: Context = {
       expects: (expectation, run) => expects(expectation, run),
       whereServer: (keeper, expectation, run) =>
-        expects(expectation, run, cannot[expectation] ?? (keeper === 'server' ? undefined : NOT_BY_SERVER[keeper])),
+        expects(
+          expectation,
+          run,
+          cannot[expectation] ?? (keeper === 'server' || keeps.includes(expectation) ? undefined : NOT_BY_SERVER[keeper]),
+        ),
       harness: () => harness,
       provider: () => harness.provider,
       fresh,
@@ -104,14 +117,17 @@ export function describeQueueProviderContract(
     });
     afterAll(async () => {
       table.print();
-      for (const objectName of await harness.provider.list(harness.backendName, prefix))
-        await harness.provider.remove({ backendName: harness.backendName, objectName });
-      await harness.close();
+      const { provider, backendName } = harness;
+      try {
+        for (const objectName of await provider.list(backendName, prefix)) await provider.remove({ backendName, objectName });
+      } finally {
+        await harness.close();
+      }
     });
 
-    test('it says what it can do, and what it cannot is said of expectations that there are', () => {
+    test('it says what it can do, and what it keeps and cannot is said of expectations that there are', () => {
       expect(harness.provider.capabilities).toEqual(capabilities);
-      for (const expectation of Object.keys(cannot)) expect(asked).toContain(expectation);
+      for (const expectation of [...Object.keys(cannot), ...keeps]) expect(asked).toContain(expectation);
     });
     expectEverything(context, capabilities);
   });
@@ -179,6 +195,13 @@ function makingAndUnmaking({ expects, harness, provider, fresh, made }: Context)
     await second.publish('of the second');
     expect(await first.read()).toEqual(['of the first']);
     expect(await second.read()).toEqual(['of the second']);
+    // Refused there; or its credential leads nowhere but home, whatever name it says.
+    const intruder = await b.openAt(a.tenant).catch(() => null);
+    const read = (await intruder?.read().catch(() => [])) ?? [];
+    expect(read).not.toContain('of the first');
+    await intruder?.publish('of the intruder').catch(() => {});
+    await intruder?.close();
+    expect(await first.read()).toEqual(['of the first']);
     for (const session of [first, second]) await session.close();
   });
 
@@ -235,7 +258,7 @@ function credentials({ expects, provider, made }: Context): void {
     const second = { ...credentialOf(one.tenant, 2), password: one.credential.password };
     const [first, other] = await Promise.all([one.credential, second].map((credential) => provider().mintSecrets(one.tenant, credential)));
     expect(JSON.stringify([first, other])).not.toContain(one.credential.password);
-    if (Object.keys(first ?? {}).length > 0) expect(first).not.toEqual(other);
+    expect(first).not.toEqual(other);
   });
 
   expects('both versions are good until the old one is revoked', async () => {
@@ -301,17 +324,19 @@ function access({ expects, whereServer, provider, made }: Context, capabilities:
     await (await one.open(second)).close();
   });
 
-  whereServer(capabilities.storage, 'more than the storage does not stay', async () => {
-    const one = await made({ storageBytes: 1024 * 1024 });
+  whereServer(capabilities.storage, 'what is published beyond the storage does not stay', async () => {
+    // The one stream or queue that it may have has all of the storage.
+    const one = await made({ storageBytes: 1024 * 1024, streams: 1 });
     const session = await one.open();
     for (let index = 0; index < 20; index += 1) await session.publish('x'.repeat(100_000)).catch(() => {});
     const bytes = await measured(provider(), one.tenant, 500_000);
     expect(bytes).toBeLessThanOrEqual(1024 * 1024);
     expect(bytes).toBeGreaterThan(500_000);
+    expect((await session.read()).join('').length).toBeLessThanOrEqual(1024 * 1024);
     await session.close();
   });
 
-  expects('limits below what is there lose nothing, and let nothing more in', async () => {
+  expects('limits below what is there lose nothing', async () => {
     const one = await made();
     const session = await one.open();
     for (let index = 0; index < 6; index += 1) await session.publish('x'.repeat(100_000));
@@ -320,6 +345,17 @@ function access({ expects, whereServer, provider, made }: Context, capabilities:
     await provider().rotateCredential({ ...one.tenant, credential: one.credential, limits, previousVersion: null });
     expect(await session.read()).toHaveLength(6);
     expect(await measured(provider(), one.tenant, 600_000)).toBeGreaterThanOrEqual(600_000);
+    await session.close();
+  });
+
+  whereServer(capabilities.storage, 'limits below what is there let nothing more in', async () => {
+    const one = await made();
+    const session = await one.open();
+    for (let index = 0; index < 3; index += 1) await session.publish('x'.repeat(100_000));
+    await session.publish('x'.repeat(100_000), 'before');
+    await provider().applyLimits({ ...one.tenant, limits: { ...LIMITS, storageBytes: 200_000 } });
+    await expect(session.publish('x'.repeat(100_000), 'after')).rejects.toThrow();
+    expect(await session.read()).toHaveLength(3);
     await session.close();
   });
 

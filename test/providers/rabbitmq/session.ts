@@ -6,7 +6,7 @@ const CONNECT_MS = 10_000;
 
 export interface AmqpSession {
   connection: ChannelModel;
-  write(value: string): Promise<void>;
+  write(value: string, queue?: string): Promise<void>;
   /** Everything that waits in the queue, in order; it waits there still. */
   read(): Promise<string[]>;
   close(): Promise<void>;
@@ -24,7 +24,7 @@ export async function openSession(url: string): Promise<AmqpSession> {
   const connection = await logIn(url);
   return {
     connection,
-    write: (value) => onChannel(connection, (channel) => publishKept(channel, QUEUE, Buffer.from(value))),
+    write: (value, queue = QUEUE) => onChannel(connection, (channel) => publishKept(channel, queue, Buffer.from(value))),
     read: () => onChannel(connection, readAll),
     close: () => hangUp(connection),
   };
