@@ -1,6 +1,16 @@
 // Until nothing of a tenant is left on a cluster, whoever made it and whatever was under way.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, FindCoordinatorKeyTypes, initProducerIdV4, listTransactionsV1, type TransactionState } from '@platformatic/kafka';
+import {
+  type Admin,
+  type Connection,
+  describeGroupsV5,
+  FindCoordinatorKeyTypes,
+  type FindCoordinatorKeyTypeValue,
+  initProducerIdV4,
+  leaveGroupV5,
+  listTransactionsV1,
+  type TransactionState,
+} from '@platformatic/kafka';
 import type { CallSignal } from '../../../shared/queueprovider';
 import { ProviderUnavailable } from '../../errors';
 import { EVERY_RIGHT, flatAcls } from './acls';
@@ -81,10 +91,18 @@ async function removeWhat(cluster: KafkaCluster, tenant: KafkaTenant, left: Kafk
 
 /** Its members are sent away first: they would stay until their sessions time out, and a group with members cannot be deleted. */
 async function deleteGroup(cluster: KafkaCluster, group: string): Promise<void> {
-  await cluster.ask(async (client) => {
-    await client.removeMembersFromConsumerGroup({ groupId: group }).catch(unlessGone);
-    await client.deleteGroups({ groups: [group] }).catch(unlessGone);
-  });
+  await atCoordinator(cluster, FindCoordinatorKeyTypes.GROUP, group, (connection) => sendAway(connection, group).catch(unlessGone));
+  await cluster.ask((client) => client.deleteGroups({ groups: [group] }).catch(unlessGone));
+}
+
+/**
+ * By the protocol itself: the client's own ways to describe a group, and to remove members that it is not told, decode what members told each
+ * other. Those bytes are the tenant's, and an error in decoding them is thrown where nobody can catch it.
+ */
+async function sendAway(connection: Connection, group: string): Promise<void> {
+  const { groups } = await describeGroupsV5.api.async(connection, [group], false);
+  const members = groups.flatMap((described) => described.members.map(({ memberId }) => ({ memberId })));
+  if (members.length > 0) await leaveGroupV5.api.async(connection, group, members);
 }
 
 function unlessGone(error: unknown): void {
@@ -101,16 +119,24 @@ async function endTransactions(cluster: KafkaCluster, objectName: string): Promi
 }
 
 async function fence(cluster: KafkaCluster, transactionalId: string): Promise<void> {
-  const [coordinator] = await cluster.ask((client) =>
-    client.findCoordinator({ keyType: FindCoordinatorKeyTypes.TRANSACTION, keys: [transactionalId] }),
-  );
-  await cluster.everyBroker(async (connection, nodeId) => {
-    if (nodeId !== coordinator?.nodeId) return;
+  await atCoordinator(cluster, FindCoordinatorKeyTypes.TRANSACTION, transactionalId, async (connection) => {
     try {
       await initProducerIdV4.api.async(connection, transactionalId, FENCE_TIMEOUT_MS, -1n, -1);
     } catch (error) {
       // It is being ended already.
       if (!isAnswer(error, 'CONCURRENT_TRANSACTIONS')) throw error;
     }
+  });
+}
+
+async function atCoordinator(
+  cluster: KafkaCluster,
+  keyType: FindCoordinatorKeyTypeValue,
+  key: string,
+  work: (connection: Connection) => Promise<void>,
+): Promise<void> {
+  const [coordinator] = await cluster.ask((client) => client.findCoordinator({ keyType, keys: [key] }));
+  await cluster.everyBroker(async (connection, nodeId) => {
+    if (nodeId === coordinator?.nodeId) await work(connection);
   });
 }
