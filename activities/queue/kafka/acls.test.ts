@@ -26,7 +26,7 @@ describe('rights', () => {
     expect(grants).toHaveLength(11);
   });
 
-  test('hold the state: versions, cut, read-only', () => {
+  test('hold the versions, whatever is marked', () => {
     fc.assert(
       fc.property(objectName, versions, fc.boolean(), fc.boolean(), (name, given, isCut, isReadOnly) => {
         const acls = [
@@ -34,13 +34,13 @@ describe('rights', () => {
           ...(isCut ? cutMarks(name) : []),
           ...(isReadOnly ? readOnlyMarks(name) : []),
         ];
-        expect(tenantState(name, acls)).toEqual({ versions: [...given].sort((a, b) => a - b), isCut, isReadOnly });
+        expect(tenantState(name, acls)).toEqual({ versions: [...given].sort((a, b) => a - b) });
       }),
     );
   });
 
   test('that are a mark alone are a tenant without a version; none are no tenant', () => {
-    expect(tenantState(NAME, cutMarks(NAME).slice(0, 1))).toEqual({ versions: [], isCut: true, isReadOnly: false });
+    expect(tenantState(NAME, cutMarks(NAME).slice(0, 1))).toEqual({ versions: [] });
     expect(tenantState(NAME, [])).toBeNull();
   });
 

@@ -15,8 +15,6 @@ import {
 export interface KafkaTenantState {
   /** Versions that have a right. */
   versions: number[];
-  isCut: boolean;
-  isReadOnly: boolean;
 }
 
 const { TOPIC, GROUP, TRANSACTIONAL_ID } = ResourceTypes;
@@ -95,20 +93,14 @@ export function missingAcls(wanted: readonly Acl[], present: readonly Acl[]): Ac
   return wanted.filter((acl) => !known.has(keyOf(acl)));
 }
 
-/** Null: nothing of the tenant is there. Half a mark counts: whoever was interrupted while cutting had begun to. */
+/** Null: nothing of the tenant is there. A mark alone is a tenant without a version. */
 export function tenantState(objectName: string, acls: readonly Acl[]): KafkaTenantState | null {
   if (acls.length === 0) return null;
-  const known = new Set(acls.map(keyOf));
   const versions = acls.flatMap(({ principal, permissionType }) => {
     const version = versionOf(principal.replace(/^User:/, ''), objectName);
     return version === null || permissionType !== AclPermissionTypes.ALLOW ? [] : [version];
   });
-  const hasSome = (marks: readonly Acl[]) => marks.some((mark) => known.has(keyOf(mark)));
-  return {
-    versions: [...new Set(versions)].sort((a, b) => a - b),
-    isCut: hasSome(cutMarks(objectName)),
-    isReadOnly: hasSome(readOnlyMarks(objectName)),
-  };
+  return { versions: [...new Set(versions)].sort((a, b) => a - b) };
 }
 
 function keyOf(acl: Acl): string {

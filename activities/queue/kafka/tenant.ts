@@ -128,15 +128,14 @@ export class KafkaTenant {
 /** With their quotas. Those that are not there are no error. */
 export async function deleteUsers(cluster: KafkaCluster, users: readonly string[]): Promise<void> {
   if (users.length === 0) return;
-  const mechanisms = [ScramMechanisms.SCRAM_SHA_512];
+  const mechanism = ScramMechanisms.SCRAM_SHA_512;
   for (const name of users)
-    for (const mechanism of mechanisms)
-      await cluster.anyBroker(async (connection) => {
-        try {
-          await alterUserScramCredentialsV0.api.async(connection, [{ name, mechanism }], []);
-        } catch (error) {
-          if (!isAnswer(error, 'RESOURCE_NOT_FOUND')) throw error;
-        }
-      });
+    await cluster.anyBroker(async (connection) => {
+      try {
+        await alterUserScramCredentialsV0.api.async(connection, [{ name, mechanism }], []);
+      } catch (error) {
+        if (!isAnswer(error, 'RESOURCE_NOT_FOUND')) throw error;
+      }
+    });
   await cluster.ask((client) => client.alterClientQuotas({ entries: users.map((user) => quotaEntry(user, { remove: true })) }));
 }
