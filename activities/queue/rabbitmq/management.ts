@@ -101,8 +101,8 @@ export class RabbitmqManagement {
     return this.#delete(path('users', name), { signal });
   }
 
-  putUserLimit(user: string, name: 'max-channels' | 'max-connections', value: number, signal?: AbortSignal): Promise<void> {
-    return this.#put(path('user-limits', user, name), { value }, signal);
+  putMaxChannels(user: string, value: number, signal?: AbortSignal): Promise<void> {
+    return this.#put(path('user-limits', user, 'max-channels'), { value }, signal);
   }
 
   putPermissions(
@@ -125,9 +125,9 @@ export class RabbitmqManagement {
     return this.#delete(path('connections', 'username', user), { signal });
   }
 
-  async queues(vhost?: string): Promise<QueueFacts[]> {
+  async queues(vhost?: string, signal?: AbortSignal): Promise<QueueFacts[]> {
     const where = vhost === undefined ? '/queues' : path('queues', vhost);
-    return (await this.#get(`${where}?columns=vhost,message_bytes,messages,arguments`, z.array(queueSchema))) ?? [];
+    return (await this.#get(`${where}?columns=vhost,message_bytes,messages,arguments`, z.array(queueSchema), signal)) ?? [];
   }
 
   async #get<Schema extends z.ZodType>(where: string, schema: Schema, signal?: AbortSignal): Promise<z.infer<Schema> | null> {

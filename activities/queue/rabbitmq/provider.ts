@@ -9,10 +9,11 @@ import {
 } from '../../../shared/queueprovider';
 import type { KindLogger } from '../../backend';
 import { ProviderMisconfigured } from '../../errors';
+import { loginName, objectNameOf } from '../../names';
 import { RabbitmqManagement } from './management';
 import { probeServer } from './probe';
 import { removeTenant } from './removal';
-import { RabbitmqTenant, userName } from './tenant';
+import { RabbitmqTenant } from './tenant';
 
 export interface RabbitmqProviderOptions {
   /** `amqp://<administrator>:<password>@host:5672?management=http://host:15672`; see docs/kinds/queue-rabbitmq.md. */
@@ -70,7 +71,7 @@ export function createRabbitmqProvider({ adminUrlOf, logger }: RabbitmqProviderO
       const [found, users] = await Promise.all([tenant.state(), tenant.users()]);
       tenant.assertNewest(found, users, credential.version);
       const state = { ...(found ?? (await tenant.makeAnew(limits))), ...limitsOfVhost(limits), isCut: false };
-      const own = userName(given.objectName, credential.version);
+      const own = loginName(given.objectName, credential.version);
       await tenant.endUsers(users.filter((user) => user !== own));
       await tenant.settle(state, []);
       await tenant.putCredential(credential, state);
@@ -81,7 +82,7 @@ export function createRabbitmqProvider({ adminUrlOf, logger }: RabbitmqProviderO
       const found = await tenant.present();
       const users = await tenant.users();
       tenant.assertNewest(found, users, credential.version);
-      const kept = [credential.version, previousVersion].map((version) => version !== null && userName(given.objectName, version));
+      const kept = [credential.version, previousVersion].map((version) => version !== null && loginName(given.objectName, version));
       const state = { ...found, ...limitsOfVhost(limits) };
       await tenant.settle(
         state,
@@ -94,7 +95,7 @@ export function createRabbitmqProvider({ adminUrlOf, logger }: RabbitmqProviderO
     async revokeCredential({ version, ...given }, call) {
       const tenant = tenantOf(given, call);
       await tenant.present();
-      const ended = userName(given.objectName, version);
+      const ended = loginName(given.objectName, version);
       await tenant.endUsers((await tenant.users()).filter((user) => user === ended));
     },
 
@@ -103,7 +104,7 @@ export function createRabbitmqProvider({ adminUrlOf, logger }: RabbitmqProviderO
       const state = await tenant.state();
       if (state === null) return;
       const users = await tenant.users();
-      await tenant.settle({ ...state, isCut: true }, []);
+      await tenant.shut({ ...state, isCut: true });
       await tenant.closeAll(users);
     },
     restore: (given, call) => change(given, call, (state) => ({ ...state, isCut: false })),
@@ -114,7 +115,7 @@ export function createRabbitmqProvider({ adminUrlOf, logger }: RabbitmqProviderO
         call,
         (state) => ({ ...state, ...limitsOfVhost(limits), isReadOnly: readOnly }),
         // A channel remembers for a minute what it was allowed.
-        async (tenant, users) => (readOnly ? tenant.closeAll(users) : undefined),
+        async (tenant, users) => (readOnly ? tenant.closeAll(users, { letsNewOnesBe: true }) : undefined),
       ),
 
     remove: ({ backendName, objectName }, call) => removeTenant(serverOf(backendName).management, objectName, call),
@@ -122,7 +123,7 @@ export function createRabbitmqProvider({ adminUrlOf, logger }: RabbitmqProviderO
     async list(backendName, prefix) {
       const { management } = serverOf(backendName);
       const [vhosts, users] = await Promise.all([management.vhostNames(), management.userNames()]);
-      const owners = users.flatMap((user) => /^(.+)_[1-9][0-9]*$/.exec(user)?.[1] ?? []);
+      const owners = users.flatMap((user) => objectNameOf(user) ?? []);
       return [...new Set([...vhosts, ...owners])].filter((name) => name.startsWith(prefix));
     },
     async measure(backendName, prefix) {

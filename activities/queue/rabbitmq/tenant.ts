@@ -9,7 +9,8 @@ import {
   readRabbitmqVhostTags,
 } from '../../../shared/queueprovider';
 import { Fenced, ObjectMissing } from '../../errors';
-import { closeConnections } from './closing';
+import { loginName, loginVersion } from '../../names';
+import { type Closing, closeConnections } from './closing';
 import type { RabbitmqManagement } from './management';
 
 const POLICY = 'leasehold';
@@ -17,14 +18,6 @@ const CHANNELS_PER_CONNECTION = 10;
 const ALL = { configure: '.*', write: '.*', read: '.*' };
 /** Purging needs the right to read, deleting a queue the one to configure: room can be made. */
 const READ_ONLY = { ...ALL, write: '' };
-
-export const userName = (objectName: string, version: number): string => `${objectName}_${version}`;
-
-/** Null for a name that is no user of that object. */
-export function userVersion(objectName: string, user: string): number | null {
-  const rest = user.startsWith(`${objectName}_`) ? user.slice(objectName.length + 1) : '';
-  return /^[1-9][0-9]*$/.test(rest) ? Number(rest) : null;
-}
 
 export class RabbitmqTenant {
   readonly #management: RabbitmqManagement;
@@ -53,11 +46,11 @@ export class RabbitmqTenant {
 
   async users(): Promise<string[]> {
     const all = await this.#management.userNames(this.#signal);
-    return all.filter((user) => userVersion(this.#objectName, user) !== null);
+    return all.filter((user) => loginVersion(user, this.#objectName) !== null);
   }
 
   assertNewest(state: RabbitmqVhostState | null, users: readonly string[], version: number): void {
-    const isKnown = users.includes(userName(this.#objectName, version));
+    const isKnown = users.includes(loginName(this.#objectName, version));
     if (state === null || state.newestVersion < version || (isKnown && state.newestVersion === version)) return;
     throw new Fenced(`${this.#objectName} has a newer credential than version ${version}`);
   }
@@ -76,12 +69,18 @@ export class RabbitmqTenant {
     await Promise.all([this.#limit(state), ...users.map((user) => this.#allow(user, state))]);
   }
 
+  /** No connection more; what else the limits say is of no matter until they are settled again. */
+  async shut(state: RabbitmqVhostState): Promise<void> {
+    await this.note(state);
+    await this.#limitCounts(state);
+  }
+
   async note(state: RabbitmqVhostState): Promise<void> {
     await this.#management.putVhost(this.#objectName, rabbitmqVhostTags(state), this.#signal);
   }
 
   async putCredential(credential: QueueCredential, state: RabbitmqVhostState): Promise<void> {
-    const user = userName(this.#objectName, credential.version);
+    const user = loginName(this.#objectName, credential.version);
     // Before it can log in anywhere it has to have its limit.
     if (!(await this.users()).includes(user)) await this.#management.disableUser(user, this.#signal);
     await this.#allow(user, state);
@@ -92,17 +91,21 @@ export class RabbitmqTenant {
   async endUsers(users: readonly string[]): Promise<void> {
     if (users.length === 0) return;
     await Promise.all(users.map((user) => this.#management.disableUser(user, this.#signal)));
-    await closeConnections(this.#management, users, this.#signal);
+    await closeConnections(this.#management, users, { signal: this.#signal });
     await Promise.all(users.map((user) => this.#management.deleteUser(user, this.#signal)));
   }
 
-  async closeAll(users: readonly string[]): Promise<void> {
-    await closeConnections(this.#management, users, this.#signal);
+  async closeAll(users: readonly string[], how: Omit<Closing, 'signal'> = {}): Promise<void> {
+    await closeConnections(this.#management, users, { ...how, signal: this.#signal });
+  }
+
+  async #limitCounts(state: RabbitmqVhostState): Promise<void> {
+    const maxConnections = state.isCut ? 0 : state.connections;
+    await this.#management.putVhostLimits(this.#objectName, { maxConnections, maxQueues: state.queues }, this.#signal);
   }
 
   async #limit(state: RabbitmqVhostState): Promise<void> {
-    const maxConnections = state.isCut ? 0 : state.connections;
-    await this.#management.putVhostLimits(this.#objectName, { maxConnections, maxQueues: state.queues }, this.#signal);
+    await this.#limitCounts(state);
     // What a queue says of itself wins over this one, and comes to no more bytes; bodies are kept on disk.
     await this.#management.putPolicy(this.#objectName, POLICY, { overflow: 'reject-publish', 'queue-mode': 'lazy' }, this.#signal);
     const share = queueShare(state);
@@ -118,7 +121,7 @@ export class RabbitmqTenant {
 
   /** A queue that was declared to drop its oldest would drop them at a smaller limit; all others let nothing more in. */
   async #keptByDroppingQueues(): Promise<{ bytes: number; messages: number }> {
-    const queues = await this.#management.queues(this.#objectName);
+    const queues = await this.#management.queues(this.#objectName, this.#signal);
     const dropping = queues.filter(({ arguments: given }) => given['x-overflow'] === 'drop-head');
     return {
       bytes: Math.max(0, ...dropping.map(({ message_bytes: bytes }) => bytes)),
@@ -128,7 +131,7 @@ export class RabbitmqTenant {
 
   async #allow(user: string, state: RabbitmqVhostState): Promise<void> {
     const channels = state.connections < 0 ? -1 : state.connections * CHANNELS_PER_CONNECTION;
-    await this.#management.putUserLimit(user, 'max-channels', channels, this.#signal);
+    await this.#management.putMaxChannels(user, channels, this.#signal);
     await this.#management.putPermissions(this.#objectName, user, state.isReadOnly ? READ_ONLY : ALL, this.#signal);
   }
 }

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { RabbitmqManagement } from '../../../activities/queue/rabbitmq/management';
 import { createRabbitmqProvider } from '../../../activities/queue/rabbitmq/provider';
 import { randomBase32 } from '../../../shared/crypto';
 import { formatRabbitmqAdminUrl, type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
@@ -62,6 +63,61 @@ withServer(title('a queue backend on RabbitMQ'), () => {
     const again = await openSession(harness.urlOf(request));
     await expect(again.write('more')).rejects.toThrow(/ACCESS.REFUSED/);
     await again.close();
+    await harness.backend.deprovision(request);
+  });
+
+  test('read-only comes to an end while clients connect again at once, and holds for them', async () => {
+    const request = harness.newRequest(20);
+    await harness.backend.provision(request);
+    let isOver = false;
+    let connected = 0;
+    const connectAgain = async (): Promise<void> => {
+      while (!isOver) {
+        const connection = await logIn(harness.urlOf(request)).catch(() => null);
+        if (connection === null) continue;
+        connected += 1;
+        await new Promise((resolve) => connection.once('close', resolve));
+      }
+    };
+    const held = await openSession(harness.urlOf(request));
+    await held.write('before');
+    for (let client = 0; client < 3; client += 1) void connectAgain();
+    await eventually(
+      async () => connected,
+      (count) => count === 3,
+    );
+    try {
+      await harness.backend.setReadOnly({ ...request, readOnly: true });
+      await eventually(
+        async () => connected,
+        (count) => count > 3,
+      );
+      await expect(held.write('more')).rejects.toThrow();
+      const again = await openSession(harness.urlOf(request));
+      await expect(again.write('more')).rejects.toThrow(/ACCESS.REFUSED/);
+      await again.close();
+    } finally {
+      isOver = true;
+      await harness.backend.deprovision(request);
+    }
+  });
+
+  test('a cut waits for nothing that ends no connection', async () => {
+    const request = harness.newRequest();
+    await harness.backend.provision(request);
+    const held = await openSession(harness.urlOf(request));
+    await held.write('before');
+    const refused = () => Promise.reject(new Error('a server that does not answer this one'));
+    const settling = (['queues', 'putPolicy', 'putOperatorPolicy'] as const).map((call) =>
+      jest.spyOn(RabbitmqManagement.prototype, call).mockImplementation(refused),
+    );
+    await harness.backend.cut(request).finally(() => {
+      for (const call of settling) call.mockRestore();
+    });
+    await expect(held.write('more')).rejects.toThrow();
+    await expect(harness.open(request)).rejects.toThrow();
+    await harness.backend.restore(request);
+    await (await harness.open(request)).close();
     await harness.backend.deprovision(request);
   });
 
