@@ -57,15 +57,32 @@ export async function onKafka({ url, prefix }: Place): Promise<string[]> {
   }
 }
 
-/** Everybody may look there. */
+/** What a bucket's stream and its subjects are called before the bucket's own name. */
+const BUCKET = /^(?:KV_|OBJ_|\$KV\.|\$O\.)/;
+const REGISTER = 'leasehold-tenants';
+
+/** Streams, buckets, and whatever is called otherwise but takes a tenant's subjects; and who is in the register, with a stream or without. */
 export async function onOpenNats({ url, prefix }: Place): Promise<string[]> {
-  const connection = await connect({ servers: new URL(url).host, reconnect: false, timeout: 30_000 });
+  const { protocol, host, username, password } = new URL(url);
+  const connection = await connect({
+    servers: `${protocol}//${host}`,
+    reconnect: false,
+    timeout: 30_000,
+    ...(username === '' ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
+    ...(protocol === 'tls:' ? { tls: {} } : {}),
+  });
   try {
-    const streams: string[] = [];
-    for await (const { config } of (await jetstreamManager(connection)).streams.list()) streams.push(config.name);
-    return ours({ stream: streams, bucket: streams.map((name) => name.replace(/^(KV|OBJ)_/, '')) }, prefix).filter(
-      (line, index, all) => all.indexOf(line) === index,
-    );
+    const { streams } = await jetstreamManager(connection, { timeout: 30_000 });
+    const names: string[] = [];
+    const subjects: string[] = [];
+    for await (const { config } of streams.list()) {
+      names.push(config.name);
+      subjects.push(...(config.subjects ?? []));
+    }
+    const register = names.includes(REGISTER) ? (await streams.info(REGISTER, { subjects_filter: '>' })).state.subjects : undefined;
+    const tenants = Object.keys(register ?? {}).map((subject) => subject.slice(subject.lastIndexOf('.') + 1));
+    const withoutKind = (all: string[]) => all.map((name) => name.replace(BUCKET, ''));
+    return ours({ stream: withoutKind(names), 'stream of': withoutKind(subjects), tenant: tenants }, prefix);
   } finally {
     await connection.close();
   }
