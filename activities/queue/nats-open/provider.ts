@@ -5,7 +5,16 @@ import { Fenced, ObjectMissing, ProviderMisconfigured, ProviderUnavailable } fro
 import { OpenedOnce } from '../nats/connection';
 import { type OpenServer, openOpenServer } from './connection';
 import { objectOfStream, subjectPrefix } from './ownership';
-import { ensureRegister, findTenant, forgetTenant, isApiError, type OpenTenant, registeredNames, storeTenant } from './register';
+import {
+  ensureRegister,
+  findTenant,
+  forgetTenant,
+  isApiError,
+  NOTHING_KNOWN,
+  type OpenTenant,
+  registeredNames,
+  storeTenant,
+} from './register';
 import { settleStream, streamsOf } from './streams';
 
 /** The first that can pause a consumer. */
@@ -31,7 +40,12 @@ export function createOpenNatsProvider({ adminUrlOf, logger }: OpenNatsProviderO
   ): Promise<OpenTenant | null> => {
     const server = await servers.of(backendName);
     const found = await findTenant(server, objectName);
-    const next = change(found?.tenant ?? null);
+    if (found !== null && found.tenant === null)
+      logger.warn('an entry of the register cannot be read: whether it was cut, read-only or rotated is not known any more', {
+        backend: backendName,
+        object_name: objectName,
+      });
+    const next = change(found === null ? null : (found.tenant ?? NOTHING_KNOWN));
     call?.signal?.throwIfAborted();
     if (next === null) return null;
     await storeTenant(server, objectName, { tenant: next, expected: found?.sequence ?? 0 });
