@@ -33,4 +33,14 @@ describe('whose a stream is', () => {
     expect(objectOfStream({ name: `${object}b` })).toBeNull();
     expect(objectOfStream({ name: `x${object}_copy` })).toBeNull();
   });
+
+  it('goes by the bucket where the client makes the subjects: key-value buckets, object stores and mirrors of them', () => {
+    const [object, other] = [`lhaaaaaaaa_${'b'.repeat(24)}`, `lhaaaaaaaa_${'c'.repeat(24)}`];
+    expect(objectOfStream({ name: `KV_${object}_config`, subjects: [`$KV.${object}_config.>`] })).toBe(object);
+    expect(objectOfStream({ name: `OBJ_${object}`, subjects: [`$O.${object}.C.>`, `$O.${object}.M.>`] })).toBe(object);
+    expect(objectOfStream({ name: `KV_${object}_mirror` })).toBe(object);
+    expect(objectOfStream({ name: `KV_${object}_config`, subjects: [`$KV.${other}_config.>`] })).toBe(other);
+    for (const subjects of [['$KV.config.>'], ['$KV.>'], ['$KV.*.>'], [`$KV.${object}b.>`], [`$KV.${object}.>`, `$KV.${other}.>`]])
+      expect(objectOfStream({ name: `KV_${object}_config`, subjects })).toBeNull();
+  });
 });

@@ -55,20 +55,23 @@ async function settleConsumer(manager: JetStreamManager, { stream_name, name, co
 
 interface Remembered {
   discard: DiscardPolicy;
+  discard_new_per_subject: boolean;
   max_bytes: number;
 }
 
 /**
  * A stream that discards what is new and may hold one byte stores nothing, whatever it holds: publishers are told "maximum bytes exceeded".
- * It keeps its subjects, so that nobody else can take them, and its messages, which no other way of stopping it does. Null = it is so already.
+ * It keeps its subjects, so that nobody else can take them, and its messages, which no other way of stopping it does. One that keeps the last of each subject, as a key-value bucket, would still
+ * take a smaller message for a larger one: it is told to refuse that too. Null = it is so already.
  */
 export function haltedConfig(config: StreamConfig): Partial<StreamUpdateConfig> | null {
   if (config.metadata?.[HALTED] !== undefined || isCopyOfAnother(config)) return null;
-  const { discard, max_bytes } = config;
-  const remembered: Remembered = { discard, max_bytes };
+  const { discard, discard_new_per_subject = false, max_bytes } = config;
+  const remembered: Remembered = { discard, discard_new_per_subject, max_bytes };
   return {
     ...config,
     discard: DiscardPolicy.New,
+    discard_new_per_subject: config.max_msgs_per_subject > 0,
     max_bytes: 1,
     metadata: { ...config.metadata, [HALTED]: JSON.stringify(remembered) },
   };
@@ -79,7 +82,10 @@ export function releasedConfig(config: StreamConfig): Partial<StreamUpdateConfig
   const text = config.metadata?.[HALTED];
   if (text === undefined) return null;
   const { [HALTED]: _, ...metadata } = config.metadata ?? {};
-  return { ...config, ...readRemembered(text), metadata };
+  const remembered = readRemembered(text);
+  // Anybody can write metadata: the server refuses this where it means nothing.
+  const isPerSubject = remembered.discard_new_per_subject && remembered.discard === DiscardPolicy.New && config.max_msgs_per_subject > 0;
+  return { ...config, ...remembered, discard_new_per_subject: isPerSubject, metadata };
 }
 
 /** The same with another bound, which it has as soon as it is not held any more. */
@@ -98,13 +104,14 @@ export function boundOf(config: StreamConfig): number {
 /** Anybody can write metadata: what does not fit is no limit, so that nothing is discarded by it. */
 function readRemembered(text: string): Remembered {
   try {
-    const { discard, max_bytes } = JSON.parse(text) as Partial<Remembered>;
+    const { discard, discard_new_per_subject, max_bytes } = JSON.parse(text) as Partial<Remembered>;
     return {
+      discard_new_per_subject: discard_new_per_subject === true,
       discard: discard === DiscardPolicy.New ? DiscardPolicy.New : DiscardPolicy.Old,
       max_bytes: Number.isSafeInteger(max_bytes) ? Number(max_bytes) : -1,
     };
   } catch {
-    return { discard: DiscardPolicy.Old, max_bytes: -1 };
+    return { discard: DiscardPolicy.Old, discard_new_per_subject: false, max_bytes: -1 };
   }
 }
 

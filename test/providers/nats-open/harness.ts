@@ -35,6 +35,30 @@ export async function startOpenNats(): Promise<OpenNatsServer> {
   };
 }
 
+/** The stream that a client's key-value library makes for a bucket. */
+export function keyValueConfig(bucket: string) {
+  return {
+    name: `KV_${bucket}`,
+    subjects: [`$KV.${bucket}.>`],
+    max_msgs_per_subject: 1,
+    discard: DiscardPolicy.New,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    allow_direct: true,
+  };
+}
+
+/** The same for an object store. */
+export function objectStoreConfig(bucket: string) {
+  return {
+    name: `OBJ_${bucket}`,
+    subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
+    discard: DiscardPolicy.New,
+    allow_rollup_hdrs: true,
+    allow_direct: true,
+  };
+}
+
 /** As a tenant that keeps to the convention: one stream, under its own prefix. */
 export function openSession(connection: NatsConnection, objectName: string): TenantSession {
   const stream = `${objectName}_written`;

@@ -2,13 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AckPolicy, DiscardPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { createOpenNatsProvider } from '../../../activities/queue/nats-open/provider';
+import { onOpenNats } from '../../../bench/inventory-queues';
 import { randomBase32 } from '../../../shared/crypto';
 import { type QueueCapabilities, type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
 import { type BackendHarness, describeBackendContract } from '../../contract/backend.contract';
 import { canHaveNats } from '../../contract/queue-harness';
 import { queueRoom } from '../../contract/queue-room';
 import { describeQueueProviderContract, type QueueProviderHarness, skipQueueProviderContract } from '../../contract/queueprovider.contract';
-import { NO_CREDENTIALS, type OpenNatsServer, openSession, startOpenNats } from './harness';
+import { keyValueConfig, NO_CREDENTIALS, type OpenNatsServer, objectStoreConfig, openSession, startOpenNats } from './harness';
 
 /** What the server itself would have to keep; the page on queues says the same. */
 const UNDONE_BY_ANYBODY = 'writes are refused and consumers paused, which any client of the server can undo; nats-open.test.ts tries it';
@@ -176,6 +177,88 @@ function describeOpenServer(): void {
     expect(await session.read()).toEqual([]);
     await session.close();
     await provider.remove(tenant);
+  });
+
+  test.each(['x', '{}', '{"versions": 1}'])('an entry that anybody has overwritten with %s stops no verb and no removal', async (text) => {
+    const tenant = await made();
+    const connection = await server.connect();
+    const { streams } = await jetstreamManager(connection);
+    const subject = `${tenant.objectName}.a`;
+    await streams.add({ name: `${tenant.objectName}_a`, subjects: [subject] });
+    const overwrite = () => jetstream(connection).publish(`leasehold.tenants.${tenant.objectName}`, text);
+    const limits = queueLimits({ storageMb: 8 });
+    const credential = { version: 2, username: 'u', password: 'p' };
+    await overwrite();
+    await provider.cut(tenant);
+    await expect(jetstream(connection).publish(subject, 'cut')).rejects.toThrow(/maximum bytes exceeded/);
+    await overwrite();
+    await provider.restore(tenant);
+    await jetstream(connection).publish(subject, 'restored');
+    await overwrite();
+    await provider.setReadOnly({ ...tenant, readOnly: true, limits });
+    await expect(jetstream(connection).publish(subject, 'read-only')).rejects.toThrow(/maximum bytes exceeded/);
+    await overwrite();
+    await provider.applyLimits({ ...tenant, limits });
+    await overwrite();
+    await provider.rotateCredential({ ...tenant, credential, limits, previousVersion: 1 });
+    await overwrite();
+    await provider.revokeCredential({ ...tenant, version: 1 });
+    await overwrite();
+    await provider.issueCredential({ ...tenant, credential, limits });
+    await overwrite();
+    await provider.remove(tenant);
+    expect(await provider.list('test', 'lh')).not.toContain(tenant.objectName);
+    await expect(streams.info(`${tenant.objectName}_a`)).rejects.toThrow(/stream not found/);
+    await connection.close();
+  });
+
+  test('key-value buckets and object stores are measured, held and removed like other streams; a smaller value does not slip in', async () => {
+    const [mine, other] = [await made(), await made()];
+    const connection = await server.connect();
+    const { streams } = await jetstreamManager(connection);
+    const js = jetstream(connection);
+    for (const { objectName } of [mine, other]) {
+      await streams.add(keyValueConfig(`${objectName}_config`));
+      await streams.add(objectStoreConfig(`${objectName}_files`));
+      await js.publish(`$KV.${objectName}_config.key`, 'x'.repeat(1_000));
+      await js.publish(`$O.${objectName}_files.C.one`, 'x'.repeat(1_000));
+    }
+    const [measured] = await provider.measure('test', mine.objectName);
+    expect(measured?.bytes).toBeGreaterThan(2_000);
+    const limits = queueLimits({ storageMb: 8 });
+    await provider.setReadOnly({ ...mine, readOnly: true, limits });
+    for (const subject of ['$KV.OBJECT_config.key', '$KV.OBJECT_config.new', '$O.OBJECT_files.C.one'])
+      await expect(js.publish(subject.replace('OBJECT', mine.objectName), 'small')).rejects.toThrow(/maximum .* exceeded/);
+    await js.publish(`$KV.${other.objectName}_config.key`, 'small');
+    await provider.setReadOnly({ ...mine, readOnly: false, limits });
+    await js.publish(`$KV.${mine.objectName}_config.key`, 'small');
+    expect((await streams.info(`KV_${mine.objectName}_config`)).config).toMatchObject({ max_bytes: -1, discard: 'new' });
+    expect((await streams.info(`KV_${mine.objectName}_config`)).config.discard_new_per_subject ?? false).toBe(false);
+    await provider.remove(mine);
+    const left: string[] = [];
+    for await (const name of streams.names()) left.push(name);
+    expect(left.sort()).toEqual(['leasehold-tenants', `KV_${other.objectName}_config`, `OBJ_${other.objectName}_files`].sort());
+    await connection.close();
+    await provider.remove(other);
+  });
+
+  test('what is looked up for what is left sees streams, buckets and the register by themselves', async () => {
+    const tenant = await made();
+    const place = { url: server.url, prefix: 'lhaaaaaaaa_' };
+    expect(await onOpenNats(place)).toEqual([`tenant ${tenant.objectName}`]);
+    const connection = await server.connect();
+    const { streams } = await jetstreamManager(connection);
+    await streams.add(keyValueConfig(`${tenant.objectName}_config`));
+    await streams.add({ name: 'any', subjects: [`${tenant.objectName}.a`] });
+    await streams.purge('leasehold-tenants', { filter: `leasehold.tenants.${tenant.objectName}` });
+    expect(await onOpenNats(place)).toEqual([
+      `stream ${tenant.objectName}_config`,
+      `stream of ${tenant.objectName}_config.>`,
+      `stream of ${tenant.objectName}.a`,
+    ]);
+    await connection.close();
+    await provider.remove(tenant);
+    expect(await onOpenNats(place)).toEqual([]);
   });
 
   test('a server that was killed knows its tenants when it is back', async () => {
