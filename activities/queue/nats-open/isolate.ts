@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type JetStreamManager, jetstreamManager, StorageType, type StreamConfig, type StreamInfo } from '@nats-io/jetstream';
 import { encodeUser } from '@nats-io/jwt';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ErrorCode } from '../../../shared/errors';
 import {
   isShrunk,
   limitsAtLeast,
@@ -87,10 +89,15 @@ async function stopWrites({ manager }: OpenServer, objectName: string, signal: A
 function assertMovable(streams: readonly StreamInfo[]): void {
   for (const { config } of streams) {
     if (config.storage === StorageType.Memory)
-      throw new ProviderMisconfigured(`stream ${config.name} is kept in memory, which accounts have none of: make it anew on file`);
+      throw notMovable(`stream ${config.name} is kept in memory, which accounts have none of: make it anew on file`);
     if (config.mirror?.external !== undefined || config.sources?.some(({ external }) => external !== undefined))
-      throw new ProviderMisconfigured(`stream ${config.name} takes from another server or account, which accounts here cannot`);
+      throw notMovable(`stream ${config.name} takes from another server or account, which accounts here cannot`);
   }
+}
+
+/** A code of the catalogue, so that the words reach whoever asked for the move and whoever reads its events. */
+function notMovable(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, 'invalid_request' satisfies ErrorCode);
 }
 
 function boundsOf(streams: readonly StreamInfo[], { storageBytes }: QueueLimits): Map<string, number> {
