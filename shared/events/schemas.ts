@@ -78,6 +78,7 @@ export const resourceEventSchema = z.discriminatedUnion('type', [
     message: z.string(),
   }),
   event('resource.open_streams_removed', 'Nothing of it is left on the server without credentials.', {}),
+  event('resource.copy_removed', 'Nothing is left of a copy that was abandoned; it can be moved anew.', {}),
   event('resource.deleting', 'It is being deleted; access ends.', { reason: z.string() }),
   event('resource.delete_failed', 'The backend did not delete it; this is tried again without end.', { error: z.string().nullable() }),
   event('resource.deleted', 'Nothing of it is left. The last event.', { reason: z.string() }),

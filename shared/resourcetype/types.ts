@@ -120,9 +120,12 @@ export interface ResourceRow {
   moving?: ResourceMove | null;
 }
 
-/** `copying`: to that backend, which nobody has credentials for yet. `leaving`: that backend, where what is left is being removed. */
+/**
+ * `copying`: to that backend, which nobody has credentials for yet. `leaving`: that backend, where what is left is being removed.
+ * `abandoning`: the copy on that backend is being removed.
+ */
 export interface ResourceMove {
-  phase: 'copying' | 'leaving';
+  phase: 'copying' | 'leaving' | 'abandoning';
   backendName: string;
 }
 

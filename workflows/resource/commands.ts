@@ -14,9 +14,10 @@ export type Effect =
   | { type: 'rotate'; version: number; previousVersion: number }
   | { type: 'retire'; version: number }
   | { type: 'applyLimits' }
-  | { type: 'setReadOnly'; readOnly: boolean }
+  /** `fewTries`: given up soon, as the one after it. */
+  | { type: 'setReadOnly'; readOnly: boolean; fewTries?: boolean }
   | { type: 'copyToIsolated'; targetName: string }
-  /** What is on the other backend goes; the verb is the one of every deletion. */
+  /** What is on the other backend goes; the verb is the one of every deletion. Given up soon: commands wait for it, and it comes again. */
   | { type: 'removeFrom'; backendName: string };
 
 export type Decision =

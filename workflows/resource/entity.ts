@@ -60,7 +60,6 @@ export class ResourceEntity {
   private readonly isolation = new Isolation({
     row: () => this.mustRow(),
     moves: () => this.moves,
-    hasMoreToDo: () => this.deleteRequest !== null || this.queue.length > 1,
     runEffect: (effect, target, onDone) => this.runEffect(effect, target, onDone),
     change: (...written) => this.change(...written),
   });
@@ -153,7 +152,7 @@ export class ResourceEntity {
       else if (this.movesOnNow()) {
         if (await this.drain()) return 'continue';
       } else if (this.queue.length > 0) await this.processNext();
-      else if (row.moving && this.isolation.mayMove(row)) await this.isolation.moveOn();
+      else if (this.isolation.isDue(row, Date.now())) await this.isolation.moveOn();
       else await this.nextTimedStep();
     }
   }
@@ -365,7 +364,7 @@ export class ResourceEntity {
     if (isCancellation(error)) return movesOn() && this.deleteRequest === null ? LATER : INACTIVE;
     const failure = describeFailure(error);
     this.lastError = failure.message;
-    log.error('the backend refused a command for good', { effect: effect.type, error: failure.message });
+    log.error('the backend did not do it, and is not asked again for now', { effect: effect.type, error: failure.message });
     return refusalOf(failure);
   }
 
@@ -386,7 +385,9 @@ export class ResourceEntity {
     }
     if (row.retiring !== null && row.retiring.untilMs <= nowMs) return await this.retire(row.retiring.version);
     this.publish();
-    const next = nextStepOf(row, nowMs);
+    const againAtMs = this.isolation.nextTryAtMs(row);
+    const step = nextStepOf(row, nowMs);
+    const next = againAtMs === null || (step.atMs ?? againAtMs) < againAtMs ? step : { label: 'retry the move', atMs: againAtMs };
     const woken = () => this.queue.length > 0 || this.deleteRequest !== null;
     if (next.atMs === null) await condition(woken);
     else await condition(woken, Math.max(1, next.atMs - nowMs), { summary: next.label });
@@ -558,7 +559,8 @@ export class ResourceEntity {
   private rememberWritten({ type, commandId, data }: WrittenEvent): void {
     if (commandId === null || this.processed.has(commandId)) return;
     const code = String(data.code);
-    if (type !== 'resource.command_refused') this.remember(commandId, { ok: true, view: viewOf(this.mustRow()) });
+    const isRefusal = type === 'resource.command_refused' || type === 'resource.isolation_abandoned';
+    if (!isRefusal) this.remember(commandId, { ok: true, view: viewOf(this.mustRow()) });
     else
       this.remember(commandId, {
         ok: false,

@@ -1,6 +1,5 @@
 // The move of a resource from an open server to an account of its own, step by step; the row says how far it came, so that whichever run
 // has it goes on from there.
-import { condition } from '@temporalio/workflow';
 import type { ConnectionDetails } from '../../activities/backend';
 import type { ResourceEventDraft } from '../../activities/platform/types';
 import { isLive, type StatusEvent } from '../../shared/resourcestatus';
@@ -13,58 +12,81 @@ import { chooseIsolation } from './steps';
 import { viewOf } from './view';
 
 const RETRY_MS = 60_000;
+const COPY_LEFT: Refusal = {
+  code: 'temporarily_unavailable',
+  message: 'The copy of a move that was abandoned must go first, and its backend did not remove it; that is tried again each minute.',
+  details: {},
+};
 
 /** What the move needs of the loop that alone acts and writes the row. */
 export interface MovingResource {
   row(): ResourceRow;
   /** How often the row turned out to stand elsewhere; a decision made before that is made again. */
   moves(): number;
-  /** A deletion, or a command besides the one that is being carried out. */
-  hasMoreToDo(): boolean;
   runEffect(effect: Effect, target: ResourceRow, onDone?: (details: ConnectionDetails) => void): Promise<Refusal | typeof LATER | null>;
   change(
     patch: Partial<ResourceRow>,
     statusEvent: StatusEvent | null,
     event: ResourceEventDraft,
-    by?: QueuedCommand,
+    by?: Pick<QueuedCommand, 'actor' | 'requestId'> & Partial<QueuedCommand>,
     details?: ConnectionDetails,
   ): Promise<boolean>;
 }
 
+/** What a step answers: refused, left to be decided again, or done. */
+type Step = Refusal | typeof LATER | null;
+
 export class Isolation {
+  /** Not carried along: a new run tries at once. */
+  private againAtMs = 0;
+
   constructor(private readonly resource: MovingResource) {}
 
-  /** The command itself. Null: not done, to be decided again. */
+  /** The command itself, done once the resource is in its account. Null: not done, to be decided again. */
   async isolate(queued: QueuedCommand): Promise<CommandOutcome | null> {
-    if (!this.resource.row().moving) {
-      const { resourceId } = this.resource.row();
-      const answer = await chooseIsolation({ resourceId });
-      if (answer.outcome === 'refused') return { ok: false, code: answer.code, message: answer.message, details: {} };
-      const moving: ResourceMove = { phase: 'copying', backendName: answer.backendName };
-      if (!(await this.resource.change({ moving }, null, { type: 'resource.isolating', data: {} }, queued))) return null;
-    }
-    const refusal = await this.moveOn(queued);
+    const refusal = await this.untilIsolated(queued);
     if (refusal === LATER) return null;
     return refusal === null ? { ok: true, view: viewOf(this.resource.row()) } : { ok: false, ...refusal };
   }
 
-  /** What is due meanwhile comes first: an expiry cuts, and nothing is copied after it. */
-  mayMove(row: ResourceRow): boolean {
-    return isLive(row.status) && nextLadderStep(row, row.policy.rungsMs, Date.now()).type !== 'expire';
+  /** What is due meanwhile comes first: an expiry cuts, and nothing is copied after it; old credentials end when it was said. */
+  isDue(row: ResourceRow, nowMs: number): boolean {
+    if (!row.moving || !isLive(row.status) || nowMs < this.againAtMs) return false;
+    if (row.retiring !== null && row.retiring.untilMs <= nowMs) return false;
+    return nextLadderStep(row, row.policy.rungsMs, nowMs).type !== 'expire';
   }
 
-  async moveOn(by?: QueuedCommand): Promise<Refusal | typeof LATER | null> {
-    const { moving } = this.resource.row();
-    if (!moving) return null;
-    if (moving.phase === 'copying') {
-      const refusal = await this.copy(moving.backendName, by);
-      if (refusal !== null) return refusal;
+  /** When a move that cannot go on is tried again; null = there is none. */
+  nextTryAtMs(row: ResourceRow): number | null {
+    return row.moving && isLive(row.status) ? this.againAtMs : null;
+  }
+
+  /** One step. What is refused, a person must mend first: the row keeps the move, and everything else goes on until the next try. */
+  async moveOn(): Promise<void> {
+    if (this.resource.row().moving?.phase === 'copying') await this.copy();
+    else await this.removeRest();
+  }
+
+  private async untilIsolated(queued: QueuedCommand): Promise<Step> {
+    if (this.resource.row().moving?.phase === 'abandoning') {
+      const step = await this.removeRest();
+      if (step === LATER || step === INACTIVE) return step;
+      if (step !== null) return COPY_LEFT;
     }
-    return await this.leaveOpenServer();
+    if (!this.resource.row().moving) {
+      const answer = await chooseIsolation({ resourceId: this.resource.row().resourceId });
+      if (answer.outcome === 'refused') return { code: answer.code, message: answer.message, details: {} };
+      const moving: ResourceMove = { phase: 'copying', backendName: answer.backendName };
+      // Without the command's id: an event that has it says what became of the command.
+      const { actor, requestId } = queued;
+      if (!(await this.resource.change({ moving }, null, { type: 'resource.isolating', data: {} }, { actor, requestId }))) return LATER;
+    }
+    return this.resource.row().moving?.phase === 'copying' ? await this.copy(queued) : null;
   }
 
-  private async copy(targetName: string, by: QueuedCommand | undefined): Promise<Refusal | typeof LATER | null> {
+  private async copy(by?: QueuedCommand): Promise<Step> {
     const row = this.resource.row();
+    const targetName = row.moving?.backendName ?? '';
     const moves = this.resource.moves();
     let details: ConnectionDetails | undefined;
     const refusal = await this.resource.runEffect({ type: 'copyToIsolated', targetName }, row, (given) => {
@@ -80,42 +102,38 @@ export class Isolation {
     return written ? null : LATER;
   }
 
-  /** The copy goes, and what is on the open server takes writes again as far as it did before. */
+  /** Writes are taken again before anything else, however the target is; the row then keeps every late attempt from copying. */
   private async abandonCopy(targetName: string, refusal: Refusal, by: QueuedCommand | undefined): Promise<Refusal | typeof LATER> {
     const moves = this.resource.moves();
-    const { readOnlyByQuota } = this.resource.row();
-    for (const effect of [
-      { type: 'removeFrom', backendName: targetName },
-      { type: 'setReadOnly', readOnly: readOnlyByQuota },
-    ] as const) {
-      const undone = await this.resource.runEffect(effect, this.resource.row());
-      if (undone === LATER || this.resource.moves() !== moves) return LATER;
-      if (undone !== null) return await this.retryMoveLater(undone);
-    }
+    const undone = await this.takeWritesAgain();
+    if (undone === LATER || this.resource.moves() !== moves) return LATER;
+    if (undone === INACTIVE) return undone;
     const { code, message } = refusal;
-    const written = await this.resource.change(
-      { moving: null },
-      null,
-      { type: 'resource.isolation_abandoned', data: { code, message } },
-      by,
-    );
+    const moving: ResourceMove = { phase: 'abandoning', backendName: targetName };
+    const written = await this.resource.change({ moving }, null, { type: 'resource.isolation_abandoned', data: { code, message } }, by);
     return written ? refusal : LATER;
   }
 
-  private async leaveOpenServer(): Promise<Refusal | typeof LATER | null> {
+  /** As far as it did before the move. */
+  private async takeWritesAgain(): Promise<Step> {
     const row = this.resource.row();
-    if (row.moving?.phase !== 'leaving') return null;
-    const moves = this.resource.moves();
-    const refusal = await this.resource.runEffect({ type: 'removeFrom', backendName: row.moving.backendName }, row);
-    if (refusal === LATER || this.resource.moves() !== moves) return LATER;
-    if (refusal === INACTIVE) return refusal;
-    if (refusal !== null) return await this.retryMoveLater(refusal);
-    return (await this.resource.change({ moving: null }, null, { type: 'resource.open_streams_removed', data: {} })) ? null : LATER;
+    return await this.resource.runEffect({ type: 'setReadOnly', readOnly: row.readOnlyByQuota, fewTries: true }, row);
   }
 
-  /** A person must mend something first: the row keeps the move, which is tried again. */
-  private async retryMoveLater(refusal: Refusal): Promise<Refusal> {
-    await condition(() => this.resource.hasMoreToDo(), RETRY_MS, { summary: 'retry the move' });
-    return refusal;
+  /** What is on the backend that the resource is not on. */
+  private async removeRest(): Promise<Step> {
+    const { moving } = this.resource.row();
+    if (!moving || moving.phase === 'copying') return null;
+    const moves = this.resource.moves();
+    // A late attempt may have refused them once more before the row kept it from doing so.
+    const undone = moving.phase === 'abandoning' ? await this.takeWritesAgain() : null;
+    const step = undone ?? (await this.resource.runEffect({ type: 'removeFrom', backendName: moving.backendName }, this.resource.row()));
+    if (step === LATER || this.resource.moves() !== moves) return LATER;
+    if (step !== null) {
+      this.againAtMs = Date.now() + RETRY_MS;
+      return step;
+    }
+    const type = moving.phase === 'abandoning' ? 'resource.copy_removed' : 'resource.open_streams_removed';
+    return (await this.resource.change({ moving: null }, null, { type, data: {} })) ? null : LATER;
   }
 }

@@ -102,6 +102,18 @@ function isolationActivities(row: ResourceRow): QueueIsolation {
   });
 }
 
+/** Of a move that waits for a server that may be down: commands wait meanwhile, so it gives up soon and the caller tries again later. */
+function fewTriesActivities(row: ResourceRow, summary: string): Backend {
+  return proxyActivities<Backend>({
+    ...HEARTBEAT,
+    taskQueue: backendTaskQueue(row),
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumAttempts: 3 },
+    priority: priorityOf(row, 3),
+    summary,
+  });
+}
+
 /** Gives up after a while only so that a person can be told; the caller tries again without end. */
 function removalActivities(row: ResourceRow): Backend {
   return proxyActivities<Backend>({
@@ -174,7 +186,7 @@ export async function unmake(row: ResourceRow, steps: readonly ProvisionStep[] =
 }
 
 /**
- * One effect of a command on the backend; retried without end, so only cancellation or a final error ends it.
+ * One effect of a command on the backend; but for those of a move retried without end, so only cancellation or a final error ends it.
  * @returns what a copy recorded of its new place; nothing for the others
  */
 export async function applyEffect(row: ResourceRow, effect: Effect): Promise<ConnectionDetails | undefined> {
@@ -198,7 +210,7 @@ export async function applyEffect(row: ResourceRow, effect: Effect): Promise<Con
       await activities.applyLimits(request);
       return undefined;
     case 'setReadOnly':
-      await activities.setReadOnly({ ...request, readOnly: effect.readOnly });
+      await (effect.fewTries ? fewTriesActivities(row, effect.type) : activities).setReadOnly({ ...request, readOnly: effect.readOnly });
       return undefined;
     case 'copyToIsolated': {
       const version = row.credentialVersion + 1;
@@ -213,7 +225,7 @@ export async function applyEffect(row: ResourceRow, effect: Effect): Promise<Con
       });
     }
     case 'removeFrom':
-      await activities.deprovision({ ...refOf(row), backendName: effect.backendName });
+      await fewTriesActivities(row, effect.type).deprovision({ ...refOf(row), backendName: effect.backendName });
       return undefined;
   }
 }
