@@ -21,6 +21,9 @@ export interface ProvisionRequest extends BackendRef {
   retiringVersion: number | null;
 }
 
+/** With the versions that its row knows, where there is one: a server may list its users late. */
+export interface DeprovisionRequest extends BackendRef, Partial<Pick<ProvisionRequest, 'credentialVersion' | 'retiringVersion'>> {}
+
 export interface RotateRequest extends ProvisionRequest {
   /** The version that stays good until it is retired, or null. `credentialVersion` is the new one, already stored by the platform. */
   previousVersion: number | null;
@@ -56,7 +59,7 @@ export interface Backend {
   /** Gives a claimed warm item its password, limits and label. Only kinds with a warm pool are ever asked to. */
   claimWarm: Verb<ProvisionRequest>;
   /** Until nothing of that name is left; "absent" is success. */
-  deprovision: Verb<BackendRef>;
+  deprovision: Verb<DeprovisionRequest>;
   /** No new connection, and no old one left. */
   cut: Verb<ProvisionRequest>;
   restore: Verb<ProvisionRequest>;

@@ -6,6 +6,7 @@ import type {
   BackendRef,
   CallOptions,
   ConnectionDetails,
+  DeprovisionRequest,
   KindBackend,
   KindDependencies,
   MeasuredObject,
@@ -46,7 +47,7 @@ export function createStorageBackend(dependencies: StorageDependencies): KindBac
   const verbs: Backend = {
     provision: verb((request: ProvisionRequest, options) => room.provision(request, options)),
     claimWarm: verb((request: ProvisionRequest, options) => room.provision(request, options)),
-    deprovision: verb((ref: BackendRef, options) => room.destroy(ref, options)),
+    deprovision: verb((ref: DeprovisionRequest, options) => room.destroy(ref, options)),
     cut: verb((request: ProvisionRequest, options) => room.cut(request, options)),
     restore: verb((request: ProvisionRequest, options) => room.restore(request, options)),
     rotate: verb((request: RotateRequest, options) => room.rotate(request, options)),
@@ -94,15 +95,16 @@ class StorageRoom {
 
   /** Access first; what is left then is listed, by bucket or by prefix, until it is gone too. */
   async destroy(
-    ref: { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> },
+    ref: Partial<Versions> & { backendName: string; objectName: string; onlyIf?: () => Promise<boolean> },
     options: { signal: AbortSignal },
   ): Promise<void> {
     const { objectName } = ref;
+    const knownVersions = versionsOf(ref);
     const store = this.#stores.get(ref.backendName);
     const gone = await this.#locked(objectName, options, async (locked) => {
       if (ref.onlyIf && !(await ref.onlyIf())) return false;
       // A call whose client was killed may still take effect: it is over once nothing is found any more.
-      for (let pass = 0; await this.#remove(store, objectName, locked); pass += 1)
+      for (let pass = 0; await this.#remove(store, { objectName, knownVersions }, locked); pass += 1)
         if (pass === PASSES) throw new ProviderUnavailable(`${objectName} comes back to ${ref.backendName} as often as it is removed`);
       return true;
     });
@@ -110,9 +112,13 @@ class StorageRoom {
   }
 
   /** In whichever mode it was made: its row may know, an orphan has none. False = there was nothing. */
-  async #remove(store: Store, objectName: string, locked: { signal: AbortSignal }): Promise<boolean> {
+  async #remove(
+    store: Store,
+    { objectName, knownVersions }: { objectName: string; knownVersions: number[] },
+    locked: { signal: AbortSignal },
+  ): Promise<boolean> {
     const { own, shared } = this.#stores.possiblePlaces(store, objectName);
-    const hadUsers = await store.provider.revokeAll(objectName, locked);
+    const hadUsers = await store.provider.revokeAll(objectName, { ...locked, knownVersions });
     const hadBucket = await deleteBucket(store.s3, own.bucket, locked);
     const hadObjects = await emptyPrefix(store.s3, shared.bucket, shared.prefix, locked);
     await removeFolders(store.s3, shared.bucket, shared.prefix, locked);
@@ -220,7 +226,8 @@ class StorageRoom {
   ): Promise<void> {
     const store = this.#stores.get(request.backendName);
     const details = await this.#dependencies.connections.read(request.resourceId);
-    const place = details === null ? this.#stores.newPlace(store, request.objectName) : placeFrom(request.objectName, details);
+    const found = details === null ? this.#stores.newPlace(store, request.objectName) : placeFrom(request.objectName, details);
+    const place = { ...found, knownVersions: versionsOf(request) };
     if (place.mode === 'shared-master-key') return await run(store, place, options);
     await this.#locked(request.objectName, options, (locked) => run(store, place, locked));
   }
@@ -229,6 +236,12 @@ class StorageRoom {
     signal.throwIfAborted();
     return this.#dependencies.nameLock(objectName, (lost) => run({ signal: eitherSignal(signal, lost) }));
   }
+}
+
+type Versions = Pick<RotateRequest, 'credentialVersion' | 'retiringVersion' | 'previousVersion'>;
+
+function versionsOf({ credentialVersion, retiringVersion, previousVersion }: Partial<Versions>): number[] {
+  return [credentialVersion, retiringVersion, previousVersion].filter((version) => typeof version === 'number');
 }
 
 function existing(access: AccessState | null, { objectName, backendName }: BackendRef): AccessState {

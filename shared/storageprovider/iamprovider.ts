@@ -34,8 +34,8 @@ export function createIamProvider(store: IamStore, { config, installationId, sha
     check: async (options = {}) => {
       await iam.send(new ListUsersCommand({ MaxItems: 1 }), abort(options));
     },
-    versions: async (place, options) => (sharedFor(place) ? [] : await users.versions(place.objectName, options)),
-    access: (place, options) => sharedFor(place)?.access(place.objectName, options) ?? users.access(place.objectName, options),
+    versions: async (place, options) => (sharedFor(place) ? [] : await users.versions(place, options)),
+    access: (place, options) => sharedFor(place)?.access(place.objectName, options) ?? users.access(place, options),
     issue: (request, options) => sharedFor(request.place)?.issue(request, options) ?? users.issue(request, options),
     setAccess: (place, access, options) =>
       sharedFor(place)?.setAccess(place.objectName, access, options) ?? users.setAccess(place, access, options),

@@ -18,7 +18,7 @@ import { loginName, parseLoginName } from '../resourcetype';
 import { abort, clientOptions, sessionKey } from './clients';
 import { accessOfUserPolicy, type PolicyWords, sessionPolicy, userPolicy } from './policies';
 import { absentOr, isStoreError, KeyLost, onceKnown } from './storeerrors';
-import type { AccessState, CallOptions, IssuedKey, IssueRequest, StorageKey, StoragePlace } from './types';
+import type { AccessState, CallOptions, IssuedKey, IssueRequest, RevokeAllOptions, StorageKey, StoragePlace } from './types';
 
 const POLICY = 'access';
 /** What STS takes as a session's name. */
@@ -43,6 +43,8 @@ export interface IamUsersOptions {
   untilKnown?: (key: IssuedKey, place: StoragePlace, options: CallOptions) => Promise<void>;
 }
 
+type Named = Pick<StoragePlace, 'objectName' | 'knownVersions'>;
+
 export class IamUsers {
   readonly #options: IamUsersOptions;
 
@@ -53,9 +55,11 @@ export class IamUsers {
     this.#iam = options.iam;
   }
 
-  async versions(objectName: string, { signal }: CallOptions = {}): Promise<number[]> {
+  /** A list may miss a user that is seconds old, so those that are known of are taken besides; whoever is not there is passed over later. */
+  async versions({ objectName, knownVersions = [] }: Named, { signal }: CallOptions = {}): Promise<number[]> {
     const users = await this.#users({ signal });
-    return users.filter((user) => user.objectName === objectName).map((user) => user.version);
+    const listed = users.filter((user) => user.objectName === objectName).map((user) => user.version);
+    return [...new Set([...listed, ...knownVersions])].sort((a, b) => a - b);
   }
 
   async list(prefix: string, { signal }: CallOptions = {}): Promise<string[]> {
@@ -64,10 +68,10 @@ export class IamUsers {
   }
 
   /** What holds for one holds for all; where an interruption left them apart, the stricter one does. */
-  async access(objectName: string, options: CallOptions = {}): Promise<AccessState | null> {
+  async access(place: Named, options: CallOptions = {}): Promise<AccessState | null> {
     const states: AccessState[] = [];
-    for (const version of await this.versions(objectName, options)) {
-      const state = await this.#accessOf(loginName(objectName, version), options);
+    for (const version of await this.versions(place, options)) {
+      const state = await this.#accessOf(loginName(place.objectName, version), options);
       if (state !== null) states.push(state);
     }
     if (states.length === 0) return null;
@@ -92,23 +96,22 @@ export class IamUsers {
   }
 
   async setAccess(place: StoragePlace, access: AccessState, options: CallOptions = {}): Promise<void> {
-    for (const version of await this.versions(place.objectName, options)) {
+    for (const version of await this.versions(place, options)) {
       const userName = loginName(place.objectName, version);
       // Either is enough. The key first when cutting and last when restoring, so that a half-done change errs to the strict side.
       if (access.cut) await this.#setKeys(userName, 'Inactive', options);
-      await this.#putPolicy(userName, place, access, options);
+      await absentOr(() => this.#putPolicy(userName, place, access, options), 'NoSuchEntity');
       if (!access.cut) await this.#setKeys(userName, 'Active', options);
     }
   }
 
-  /** Keys and session tokens end with the user. */
-  async revoke(objectName: string, version: number, options: CallOptions = {}): Promise<void> {
+  /** Keys and session tokens end with the user. False = there was none. */
+  async revoke(objectName: string, version: number, options: CallOptions = {}): Promise<boolean> {
     const userName = loginName(objectName, version);
     const deleteUser = () => this.#iam.send(new DeleteUserCommand({ UserName: userName }), abort(options));
     try {
       // Each change costs a small store the reading of all its users: one call where it takes what hangs on the user with it.
-      await absentOr(deleteUser, 'NoSuchEntity');
-      return;
+      return (await absentOr(deleteUser, 'NoSuchEntity')) !== undefined;
     } catch (error) {
       if (!isStoreError(error, 'DeleteConflict')) throw error;
     }
@@ -122,12 +125,15 @@ export class IamUsers {
       await absentOr(() => this.#iam.send(command, abort(options)), 'NoSuchEntity');
     }
     await absentOr(deleteUser, 'NoSuchEntity');
+    return true;
   }
 
-  async revokeAll(objectName: string, options: CallOptions = {}): Promise<boolean> {
-    const versions = await this.versions(objectName, options);
-    for (const version of versions) await this.revoke(objectName, version, options);
-    return versions.length > 0;
+  /** What is gone may be listed for a while: only what was removed was there. */
+  async revokeAll(objectName: string, { knownVersions, ...options }: RevokeAllOptions = {}): Promise<boolean> {
+    let removed = false;
+    for (const version of await this.versions({ objectName, knownVersions }, options))
+      if (await this.revoke(objectName, version, options)) removed = true;
+    return removed;
   }
 
   async #issueKey(userName: string, request: IssueRequest, options: CallOptions): Promise<IssuedKey> {

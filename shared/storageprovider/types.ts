@@ -25,6 +25,8 @@ export interface StoragePlace {
   prefix: string;
   /** It has no key of its own: the platform's signs. */
   signedByPlatform?: boolean;
+  /** Versions that the platform knows of: where a store lists its users late, they are looked for by name. */
+  knownVersions?: readonly number[];
 }
 
 /** Two separate facts: access that was cut stays read-only when it is given back. */
@@ -48,6 +50,11 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+export interface RevokeAllOptions extends CallOptions {
+  /** As in a place. */
+  knownVersions?: readonly number[];
+}
+
 /** Tenants' credentials on one store. Every call is safe to repeat; the caller holds the object's lock. */
 export interface StorageCredentialProvider {
   readonly name: string;
@@ -58,7 +65,7 @@ export interface StorageCredentialProvider {
   readonly signedUrlSeconds?: number;
   /** Connects, and throws with one line that holds the remedy when tenants' credentials cannot be made here. */
   check(options?: CallOptions): Promise<void>;
-  /** The versions that are there, oldest first; empty also where versions are not told apart (the shared key). */
+  /** The versions that are there, or known of, oldest first; empty also where versions are not told apart (the shared key). */
   versions(place: StoragePlace, options?: CallOptions): Promise<number[]>;
   /** Null when nothing of the object is there. */
   access(place: StoragePlace, options?: CallOptions): Promise<AccessState | null>;
@@ -69,7 +76,7 @@ export interface StorageCredentialProvider {
   /** Ends one version; absent is success. */
   revoke(place: StoragePlace, version: number, options?: CallOptions): Promise<void>;
   /** No version of the object is left, in whichever mode they were made. False = there was none. */
-  revokeAll(objectName: string, options?: CallOptions): Promise<boolean>;
+  revokeAll(objectName: string, options?: RevokeAllOptions): Promise<boolean>;
   /** Takes the object out of what tenants have in common. It waits for a lock of its own: to be called without the object's. */
   forget(objectName: string, options?: CallOptions): Promise<void>;
   /** Object names that begin with the prefix and have credentials or marks here. */

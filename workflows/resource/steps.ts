@@ -1,7 +1,14 @@
 // How the resource workflow reaches the world: one proxy for each retry class, and the kind's own steps as a table.
 import { ActivityCancellationType, ActivityFailure, ApplicationFailure, type Priority } from '@temporalio/common';
 import { isCancellation, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { Backend, BackendRef, ConnectionDetails, ProvisionRequest, QueueIsolation } from '../../activities/backend';
+import type {
+  Backend,
+  BackendRef,
+  ConnectionDetails,
+  DeprovisionRequest,
+  ProvisionRequest,
+  QueueIsolation,
+} from '../../activities/backend';
 import type { PlatformActivities } from '../../activities/platform/types';
 import { backendTaskQueue, type ResourceKind, type ResourceRow } from '../../shared/resourcetype';
 import type { Effect } from './commands';
@@ -156,8 +163,13 @@ const backendObject: ProvisionStep = {
     return await provisionActivities(row).provision(request);
   },
   async compensate(row) {
-    await removalActivities(row).deprovision(refOf(row));
-    if (row.moving) await removalActivities(row).deprovision({ ...refOf(row), backendName: row.moving.backendName });
+    const removal: DeprovisionRequest = {
+      ...refOf(row),
+      credentialVersion: row.credentialVersion,
+      retiringVersion: row.retiring?.version ?? null,
+    };
+    await removalActivities(row).deprovision(removal);
+    if (row.moving) await removalActivities(row).deprovision({ ...removal, backendName: row.moving.backendName });
   },
 };
 

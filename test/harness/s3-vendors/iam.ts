@@ -13,6 +13,13 @@ interface User {
   keys: Record<string, { secret: string; status: string }>;
 }
 
+/** The users after a change, and from when on it is seen. */
+interface View {
+  fromMs: number;
+  listedFromMs: number;
+  users: Map<string, User>;
+}
+
 interface Session {
   secret: string;
   token: string;
@@ -38,12 +45,14 @@ export class IamDouble {
   readonly users = new Map<string, User>();
   /** From the acknowledgement of a change to its effect at S3 and STS. */
   lagMs = 0;
+  /** The same, until a list of users shows it ("Changes that I make are not always immediately visible", IAM User Guide). */
+  listLagMs = 0;
   /** Users a page. */
   page = 1000;
   readonly #options: IamOptions;
   readonly #server: DoubleServer;
   readonly #sessions = new Map<string, Session>();
-  #views: { fromMs: number; users: Map<string, User> }[] = [{ fromMs: 0, users: new Map() }];
+  #views: View[] = [{ fromMs: 0, listedFromMs: 0, users: new Map() }];
 
   constructor(server: DoubleServer, options: IamOptions) {
     this.#server = server;
@@ -172,7 +181,7 @@ export class IamDouble {
   #listUsers(parameters: URLSearchParams): string {
     const prefix = parameters.get('PathPrefix') ?? '/';
     const after = parameters.get('Marker') ?? '';
-    const names = [...this.users.values()].filter(({ path }) => path.startsWith(prefix)).map(({ name }) => name);
+    const names = [...this.#view('listedFromMs').values()].filter(({ path }) => path.startsWith(prefix)).map(({ name }) => name);
     const rest = names.sort().filter((name) => name > after);
     const page = rest.slice(0, Math.min(Number(parameters.get('MaxItems') ?? 100), this.page));
     const isTruncated = rest.length > page.length;
@@ -228,20 +237,21 @@ export class IamDouble {
     return allows(own, question) && (session === null || allows([session], question));
   }
 
-  #view(): Map<string, User> {
+  #view(since: 'fromMs' | 'listedFromMs' = 'fromMs'): Map<string, User> {
     const now = performance.now();
-    const current = this.#views.findLast(({ fromMs }) => fromMs <= now);
+    const current = this.#views.findLast((view) => view[since] <= now);
     return current?.users ?? new Map();
   }
 
   /** As if the time had passed that any change needs. */
   spread(): void {
-    this.#views = this.#views.slice(-1).map((view) => ({ ...view, fromMs: 0 }));
+    this.#views = this.#views.slice(-1).map((view) => ({ ...view, fromMs: 0, listedFromMs: 0 }));
   }
 
   #changed(): void {
-    this.#views.push({ fromMs: performance.now() + this.lagMs, users: structuredClone(this.users) });
-    if (this.lagMs === 0) this.#views = this.#views.slice(-1);
+    const now = performance.now();
+    this.#views.push({ fromMs: now + this.lagMs, listedFromMs: now + this.listLagMs, users: structuredClone(this.users) });
+    if (this.lagMs === 0 && this.listLagMs === 0) this.#views = this.#views.slice(-1);
   }
 }
 

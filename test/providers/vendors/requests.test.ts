@@ -1,5 +1,5 @@
 // What is sent to AWS, Cloudflare and DigitalOcean, request by request, and what happens when their answers are late, lost or refusals.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseStoreConfig, presignObject, type StorageMode } from '../../../shared/storageprovider';
 import { awsPlaces } from '../../../shared/storageprovider/aws';
 import { createStorageProvider } from '../../../shared/storageprovider/factory';
@@ -132,6 +132,50 @@ describe('AWS', () => {
     } finally {
       aws.iam.lagMs = 0;
     }
+  });
+
+  describe('a list of users that comes late', () => {
+    beforeEach(() => {
+      aws.iam.listLagMs = 600_000;
+    });
+    afterEach(() => {
+      aws.iam.listLagMs = 0;
+      aws.iam.spread();
+    });
+
+    test('hides nobody from a cut at once', async () => {
+      const request = await provisioned(harness);
+      await harness.backend.cut(request);
+      expect(await statusOf(harness, request)).toBe(403);
+      await harness.backend.setReadOnly({ ...request, readOnly: true });
+      await harness.backend.restore(request);
+      expect(await statusOf(harness, request)).toBe(403);
+      await harness.backend.setReadOnly({ ...request, readOnly: false });
+      expect(await statusOf(harness, request)).toBe(200);
+    });
+
+    test('hides neither version from a cut after a rotation', async () => {
+      const old = await provisioned(harness);
+      const request = { ...old, credentialVersion: 2, retiringVersion: 1 };
+      await harness.backend.rotate({ ...old, credentialVersion: 2, previousVersion: 1 });
+      expect([await statusOf(harness, old), await statusOf(harness, request)]).toEqual([200, 200]);
+      await harness.backend.cut(request);
+      expect([await statusOf(harness, old), await statusOf(harness, request)]).toEqual([403, 403]);
+    });
+
+    test('hides nobody from a delete at once, which ends though the list shows them still', async () => {
+      const old = await provisioned(harness);
+      await harness.backend.rotate({ ...old, credentialVersion: 2, previousVersion: 1 });
+      const usersOf = ({ objectName }: typeof old) => [...aws.iam.users.keys()].filter((name) => name.startsWith(objectName));
+      expect(usersOf(old)).toHaveLength(2);
+      await harness.backend.deprovision({ ...old, credentialVersion: 2, retiringVersion: 1 });
+      expect(usersOf(old)).toEqual([]);
+      const listed = await provisioned(harness);
+      aws.iam.spread();
+      await harness.backend.deprovision(listed);
+      expect(usersOf(listed)).toEqual([]);
+      expect(await harness.backend.list('test')).toContain(listed.objectName);
+    });
   });
 
   test.each(['CreateUser', 'PutUserPolicy', 'CreateAccessKey'])('%s that is throttled is repeated', async (action) => {
