@@ -1,4 +1,5 @@
 // Buckets and what is in them, by the platform's own key.
+import { createHash } from 'node:crypto';
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -120,11 +121,26 @@ async function firstVersions(s3: S3Client, bucket: string, prefix: string, optio
 
 async function deleteObjects(s3: S3Client, bucket: string, objects: ObjectIdentifier[], options: CallOptions): Promise<void> {
   for (let from = 0; from < objects.length; from += PAGE) {
-    const command = new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: objects.slice(from, from + PAGE), Quiet: true } });
+    const command = withMd5(
+      new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: objects.slice(from, from + PAGE), Quiet: true } }),
+    );
     const answer = await absentOr(() => s3.send(command, abort(options)), 'NoSuchBucket');
     const [refused] = (answer?.Errors ?? []).filter(({ Code }) => Code !== 'NoSuchKey' && Code !== 'NoSuchVersion');
     if (refused) throw new Error(`the store does not delete an object of ${bucket}: ${refused.Code ?? ''} ${refused.Message ?? ''}`);
   }
+}
+
+/** The SDK sends a CRC32 alone; stores that know no newer checksum answer 400 MissingContentMD5. */
+function withMd5(command: DeleteObjectsCommand): DeleteObjectsCommand {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const { headers, body } = args.request as { headers: Record<string, string>; body: string };
+      headers['content-md5'] = createHash('md5').update(body).digest('base64');
+      return await next(args);
+    },
+    { step: 'build', name: 'contentMd5' },
+  );
+  return command;
 }
 
 /** False = there was none. */

@@ -100,4 +100,23 @@ describe('policies', () => {
       }),
     );
   });
+
+  it('the marks are read where a store answers an array of one as the one', () => {
+    const marks = new Map([[`lhabcdefgh_${'a'.repeat(24)}`, { cut: true, readOnly: true }]]);
+    const { Statement = [] } = sharedBucketPolicy(marks, 'lhabcdefgh-tenants', 'arn:shared') ?? {};
+    const single = Statement.map((statement) => ({ ...statement, Resource: statement.Resource[0] }));
+    expect(marksOfSharedPolicy(JSON.stringify({ Statement: single }))).toEqual(marks);
+    expect(marksOfSharedPolicy(JSON.stringify({ Statement: single[0] }))).toEqual(
+      new Map([...marks].map(([key]) => [key, { cut: false, readOnly: true }])),
+    );
+  });
+
+  it.each([
+    ['cut and read-only', { cut: true, readOnly: true }, 95],
+    ['cut', { cut: true, readOnly: false }, 160],
+  ])('as many as the docs say may be %s within the 20 KB that S3 takes', (_what, facts, count) => {
+    const marks = new Map(Array.from({ length: count }, (_, index) => [`lhabcdefgh_${String(index).padStart(24, 'a')}`, facts]));
+    const principal = `arn:aws-us-gov:iam::123456789012:user/${'a'.repeat(64)}`;
+    expect(JSON.stringify(sharedBucketPolicy(marks, 'lhabcdefgh-tenants', principal)).length).toBeLessThanOrEqual(20_480);
+  });
 });

@@ -89,46 +89,56 @@ export function accessOfUserPolicy(text: string): AccessState | null {
   return null;
 }
 
-/** The shared key's limits by prefix, as a policy of the shared bucket. */
+/**
+ * The shared key's limits by prefix, as a policy of the shared bucket. S3 takes 20 KB of it ("Bucket policies", Amazon S3 User Guide), so
+ * each kind of denial is one statement, with every prefix that it is for.
+ */
 export function sharedBucketPolicy(marks: ReadonlyMap<string, AccessState>, bucket: string, principal: string): PolicyDocument | null {
-  const statements = [...marks].flatMap(([objectName, access]) => denials(objectName, access, bucket, principal));
-  return statements.length === 0 ? null : { Version: '2012-10-17', Statement: statements };
-}
-
-function denials(objectName: string, { cut, readOnly }: AccessState, bucket: string, principal: string): Statement[] {
   // The bucket is in the partition of the user whose key it is.
   const partition = principal.split(':')[1];
-  const objects = [arn(`${bucket}/${objectName}/*`, partition)];
   const denied = { Effect: 'Deny' as const, Principal: { AWS: [principal] } };
+  const prefixes = (fact: keyof AccessState) => [...marks].filter(([, access]) => access[fact]).map(([objectName]) => `${objectName}/*`);
+  const objects = (fact: keyof AccessState) => prefixes(fact).map((prefix) => arn(`${bucket}/${prefix}`, partition));
+  const cut = prefixes('cut');
   const statements: Statement[] = [];
-  if (readOnly) statements.push({ ...denied, Sid: `readonly ${objectName}`, Action: ['s3:PutObject'], Resource: objects });
-  if (cut) {
-    const listing = { StringLike: { 's3:prefix': [`${objectName}/*`] } };
-    statements.push({ ...denied, Sid: `cut ${objectName}`, Action: ['s3:*'], Resource: objects });
-    statements.push({
-      ...denied,
-      Sid: `unlisted ${objectName}`,
-      Action: ['s3:ListBucket'],
-      Resource: [arn(bucket, partition)],
-      Condition: listing,
-    });
+  if (prefixes('readOnly').length > 0)
+    statements.push({ ...denied, Sid: MARKS.readOnly, Action: ['s3:PutObject'], Resource: objects('readOnly') });
+  if (cut.length > 0) {
+    const listing = { StringLike: { 's3:prefix': cut } };
+    statements.push({ ...denied, Sid: MARKS.cut, Action: ['s3:*'], Resource: objects('cut') });
+    statements.push({ ...denied, Sid: 'unlisted', Action: ['s3:ListBucket'], Resource: [arn(bucket, partition)], Condition: listing });
   }
-  return statements;
+  return statements.length === 0 ? null : { Version: '2012-10-17', Statement: statements };
 }
 
 export function marksOfSharedPolicy(text: string): Map<string, AccessState> {
   const marks = new Map<string, AccessState>();
-  for (const { Sid } of statementsOf(text)) {
-    const [word, objectName] = (Sid ?? '').split(' ');
-    if (objectName === undefined || (word !== 'cut' && word !== 'readonly')) continue;
-    const known = marks.get(objectName) ?? { cut: false, readOnly: false };
-    marks.set(objectName, word === 'cut' ? { ...known, cut: true } : { ...known, readOnly: true });
+  for (const { Sid = '', Resource } of statementsOf(text)) {
+    // Once there was one statement for each tenant, whose name followed the word.
+    const [word] = Sid.split(' ');
+    if (word !== MARKS.cut && word !== MARKS.readOnly) continue;
+    for (const resource of Resource) {
+      const objectName = /:::[^/]+\/([^/]+)\/\*$/.exec(resource)?.[1];
+      if (objectName === undefined) continue;
+      const known = marks.get(objectName) ?? { cut: false, readOnly: false };
+      marks.set(objectName, word === MARKS.cut ? { ...known, cut: true } : { ...known, readOnly: true });
+    }
   }
   return marks;
 }
 
-function statementsOf(text: string): { Sid?: string }[] {
+/** What is read back of one; a store may answer an array of one as the one. */
+interface ReadStatement {
+  Sid?: string;
+  Resource: string[];
+}
+
+function statementsOf(text: string): ReadStatement[] {
   const policy: unknown = JSON.parse(text.startsWith('%') ? decodeURIComponent(text) : text);
-  if (typeof policy !== 'object' || policy === null || !('Statement' in policy) || !Array.isArray(policy.Statement)) return [];
-  return policy.Statement.map((statement: { Sid?: unknown }) => (typeof statement?.Sid === 'string' ? { Sid: statement.Sid } : {}));
+  const { Statement = [] } = Object(policy) as { Statement?: unknown };
+  return [Statement].flat().map((statement) => {
+    const { Sid, Resource } = Object(statement) as { Sid?: unknown; Resource?: unknown };
+    const resources = [Resource].flat().filter((resource) => typeof resource === 'string');
+    return { ...(typeof Sid === 'string' ? { Sid } : {}), Resource: resources };
+  });
 }

@@ -47,7 +47,7 @@ export async function startR2Double(): Promise<R2Double> {
     };
   };
   const stranger = errorAnswer({ status: 400, code: 'InvalidArgument', message: 'Authorization' });
-  const s3 = new S3Double(server, { region: 'auto', identify, stranger, hasVersions: false, hasPolicies: false });
+  const s3 = new S3Double(server, { region: 'auto', identify, stranger, hasVersions: false, hasPolicies: false, onlyMd5: true });
   const s3Url = new URL(await server.listen('s3', s3.handle));
   const api = await server.listen('cloudflare', apiHandler({ server, apiToken, parentId: parent.accessKeyId, sessions }));
   const store: StoreUnderTest = {

@@ -18,6 +18,8 @@ export interface S3Options {
   stranger: Answer;
   hasVersions: boolean;
   hasPolicies: boolean;
+  /** Knows Content-MD5 alone where AWS takes a newer checksum as well. */
+  onlyMd5?: boolean;
   /** Keys a page, at most. */
   page?: number;
 }
@@ -28,6 +30,8 @@ interface Bucket {
 }
 
 const PAGE = 1000;
+/** "Bucket policies are limited to 20 KB in size" (Amazon S3 User Guide). */
+const POLICY_BYTES = 20_480;
 const XML = { 'content-type': 'application/xml', server: 'double' };
 
 export class S3Double {
@@ -158,6 +162,7 @@ export class S3Double {
   }
 
   #deleteObjects(request: Request): Answer {
+    checkIntegrity(request.received, this.#options.onlyMd5 === true);
     const keys = [...request.received.body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => unescaped(match[1] ?? ''));
     if (keys.length === 0 || keys.length > PAGE) throw new Refusal(400, 'MalformedXML', `${keys.length} keys`, true);
     const { objects } = this.#bucket(request.bucket);
@@ -176,7 +181,9 @@ export class S3Double {
       if (bucket.policy === null) throw new Refusal(404, 'NoSuchBucketPolicy', 'The bucket policy does not exist');
       return { status: 200, headers: { 'content-type': 'application/json' }, body: bucket.policy };
     }
-    bucket.policy = action === 'PutBucketPolicy' ? request.received.body.toString() : null;
+    const { body } = request.received;
+    if (body.length > POLICY_BYTES) throw new Refusal(400, 'PolicyTooLarge', `${body.length} bytes of policy`, true);
+    bucket.policy = action === 'PutBucketPolicy' ? body.toString() : null;
     return { status: 204 };
   }
 
@@ -202,6 +209,15 @@ interface Request {
 function check({ principal, bucket, key }: Request, action: string, listing: { prefix?: string } = {}): void {
   const allowed = principal.may({ action, bucket, ...(key === '' ? {} : { key }), ...listing });
   if (!allowed) throw new Refusal(403, 'AccessDenied', `not authorized to perform ${action}`);
+}
+
+/** DeleteObjects is refused without one ("DeleteObjects", Amazon S3 API Reference: Content-MD5 or a checksum header is needed). */
+function checkIntegrity({ headers, body }: Received, onlyMd5: boolean): void {
+  const md5 = headers['content-md5'];
+  const isKnown = md5 !== undefined || (!onlyMd5 && Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-')));
+  if (!isKnown) throw new Refusal(400, 'MissingContentMD5', 'Missing required header for this request: Content-MD5', true);
+  if (md5 !== undefined && md5 !== createHash('md5').update(body).digest('base64'))
+    throw new Refusal(400, 'BadDigest', 'The Content-MD5 you specified did not match what we received.', true);
 }
 
 function placeOf(path: string): { bucket: string; key: string } {

@@ -48,7 +48,7 @@ export async function startSpacesDouble(): Promise<SpacesDouble> {
     };
   };
   const stranger = errorAnswer({ status: 403, code: 'AccessDenied', message: '' });
-  const s3 = new S3Double(server, { region: 'us-east-1', identify, stranger, hasVersions: true, hasPolicies: false });
+  const s3 = new S3Double(server, { region: 'us-east-1', identify, stranger, hasVersions: true, hasPolicies: false, onlyMd5: true });
   const s3Url = new URL(await server.listen('s3', s3.handle));
   const api = await server.listen('digitalocean', apiHandler({ server, apiToken, keys, page }));
   const store: StoreUnderTest = {

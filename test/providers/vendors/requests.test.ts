@@ -178,6 +178,21 @@ describe('AWS', () => {
     });
   });
 
+  test('ninety-five tenants of the shared key can be read-only and cut at once, within the 20 KB of a policy', async () => {
+    const shared = await opened(aws.store, 'shared-master-key');
+    const requests = [];
+    for (let count = 0; count < 95; count += 1) requests.push(await provisioned(shared));
+    for (const request of requests) {
+      await shared.backend.setReadOnly({ ...request, readOnly: true });
+      await shared.backend.cut(request);
+    }
+    const statuses = new Set<number>();
+    for (const request of requests) statuses.add(await statusOf(shared, request));
+    expect([...statuses]).toEqual([403]);
+    for (const request of requests) await shared.backend.deprovision(request);
+    expect(aws.s3.buckets.get(`lh${aws.store.installationId}-tenants`)?.policy).toBeNull();
+  });
+
   test.each(['CreateUser', 'PutUserPolicy', 'CreateAccessKey'])('%s that is throttled is repeated', async (action) => {
     aws.mishaps.push({ action, times: 2, instead: throttled() });
     const request = await provisioned(harness);
