@@ -1,10 +1,11 @@
-// MinIO's own API in the hands of a tenant: users, policies, keys for oneself, the server.
+// MinIO's own API in the hands of a tenant: users, policies, keys for oneself, what is in archives, the server.
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { MinioAdmin, type MinioAdminCall, MinioAdminError } from '../../../shared/storageprovider/minioadmin';
 import { sealForMinio } from '../../../shared/storageprovider/minioencryption';
 import type { MinioServer } from '../../harness/minio';
 import type { Attack } from '../attack';
 import { files } from '../storage/ports';
-import { all, allIsWell, type Outcome, raw, rawRefused, signed, type World } from '../storage/world';
+import { all, allIsWell, mustRefuse, type Outcome, raw, rawRefused, SECRET, signed, type Tenant, type World } from '../storage/world';
 
 const EVERYTHING = JSON.stringify({
   Version: '2012-10-17',
@@ -60,10 +61,44 @@ export function adminAttacks(world: World): Attack[] {
     ['everything of IAM', () => admin.send({ method: 'GET', path: '/export-iam' })],
     ['stop it', () => admin.send({ method: 'POST', path: '/service', query: { action: 'stop', type: '2' } })],
   ];
-  return calls.map(([name, call]) => ({
+  const attacks = calls.map(([name, call]) => ({
     name: `admin API: ${name}`,
     run: async () => all([refused(call(), `${name}: answered`), allIsWell(world)]),
   }));
+  return [...attacks, zipEntry(world)];
+}
+
+/** A zip with one entry, `entry`, which holds SECRET. */
+const ZIP =
+  'UEsDBBQAAAAAAAAAIVxL6j1zFgAAABYAAAAFAAAAZW50cnlhIHNlY3JldCBvZiB0aGUgdmljdGltUEsBAhQAFAAAAAAAAAAhXEvqPXMWAAAAFgAAAAUAAAAAAAAAAAAAAIABAAAAAGVudHJ5UEsFBgAAAAABAAEAMwAAADkAAAAAAA==';
+
+/** MinIO opens archives for a signed request that asks for it; whose archive it is it must ask all the same. */
+function zipEntry(world: World): Attack {
+  const { attacker, victim } = world;
+  const archive = { Bucket: victim.bucket, Key: `${victim.prefix}archive.zip` };
+  const entry = async ({ client }: Tenant): Promise<string | undefined> => {
+    const command = new GetObjectCommand({ ...archive, Key: `${archive.Key}/entry` });
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        (args.request as { headers: Record<string, string> }).headers['x-minio-extract'] = 'true';
+        return await next(args);
+      },
+      { step: 'build', name: 'extract' },
+    );
+    return await (await client.send(command)).Body?.transformToString();
+  };
+  return {
+    name: "the entry of a neighbour's zip",
+    async run() {
+      await victim.client.send(new PutObjectCommand({ ...archive, Body: Buffer.from(ZIP, 'base64') }));
+      try {
+        if ((await entry(victim)) !== SECRET) return { breached: 'proves nothing: the neighbour itself does not get the entry' };
+        return await mustRefuse(entry(attacker), 'it was read');
+      } finally {
+        await victim.client.send(new DeleteObjectCommand(archive));
+      }
+    },
+  };
 }
 
 export function serverAttacks(world: World, { home }: MinioServer): Attack[] {
@@ -76,8 +111,6 @@ export function serverAttacks(world: World, { home }: MinioServer): Attack[] {
     '/minio/admin/v3/info',
   ];
   const usual = new MinioAdmin({ endpoint, region, key: { accessKeyId: 'minioadmin', secretAccessKey: 'minioadmin' } });
-  const { bucket } = world.victim;
-  const secret = `${world.victim.prefix}secret`;
   return [
     ...paths.map((path) => ({ name: `${path} without a key`, run: async () => rawRefused(await raw(`${endpoint}${path}`), path) })),
     { name: 'the key that every MinIO has at first', run: () => refused(usual.policies(), 'policies are listed') },
@@ -87,11 +120,6 @@ export function serverAttacks(world: World, { home }: MinioServer): Attack[] {
         const url = await signed(world, world.attacker, { operation: 'GET', bucket: '.minio.sys', objectKey: 'config/iam/format.json' });
         return rawRefused(await raw(url), 'its configuration was read');
       },
-    },
-    {
-      name: "the neighbour's object as a zip's entry",
-      run: async () =>
-        rawRefused(await raw(`${endpoint}/${bucket}/${secret}/x`, { headers: { 'x-minio-extract': 'true' } }), 'it was read'),
     },
     { name: 'keys and data on disk', run: async () => files(`${home}/minio`) },
   ];
