@@ -4,6 +4,7 @@ import { randomBase32 } from '../../../shared/crypto';
 import { awsPlaces } from '../../../shared/storageprovider/aws';
 import type { StoreUnderTest } from '../../contract/storage-harness';
 import { IamDouble } from './iam';
+import { platformPolicy } from './platformpolicy';
 import { S3Double } from './s3';
 import { DoubleServer } from './server';
 
@@ -19,7 +20,9 @@ export interface AwsDouble extends DoubleServer {
 export async function startAwsDouble(region = 'eu-central-1', page?: number): Promise<AwsDouble> {
   const server = new DoubleServer();
   const { partition, iamRegion } = awsPlaces(region);
-  const admin = { accessKeyId: 'AKIAPLATFORM', secretAccessKey: randomBytes(20).toString('hex') };
+  const installationId = randomBase32(8);
+  const policy = platformPolicy({ partition, account: ACCOUNT, installationId });
+  const admin = { accessKeyId: 'AKIAPLATFORM', secretAccessKey: randomBytes(20).toString('hex'), policy };
   const policyOf = (bucket: string) => s3.buckets.get(bucket)?.policy ?? null;
   const iam = new IamDouble(server, { account: ACCOUNT, partition, admin, iamRegion, region, policyOf });
   if (page !== undefined) iam.page = page;
@@ -39,7 +42,7 @@ export async function startAwsDouble(region = 'eu-central-1', page?: number): Pr
   });
   const s3Url = new URL(await server.listen('s3', s3.handle));
   const store: StoreUnderTest = {
-    installationId: randomBase32(8),
+    installationId,
     adminUrl: `http://${admin.accessKeyId}:${admin.secretAccessKey}@${s3Url.host}`,
     sharedKey: `${shared.id}:${shared.secret}`,
     options: {

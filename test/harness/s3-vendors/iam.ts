@@ -31,7 +31,7 @@ interface Session {
 export interface IamOptions {
   account: string;
   partition: string;
-  admin: { accessKeyId: string; secretAccessKey: string };
+  admin: { accessKeyId: string; secretAccessKey: string; policy: Policy };
   iamRegion: string;
   region: string;
   policyOf: (bucket: string) => string | null;
@@ -116,6 +116,7 @@ export class IamDouble {
 
   #iam(action: string, parameters: URLSearchParams, caller: string | null): string {
     if (caller !== null) throw new Refusal(403, 'AccessDenied', `${caller} is not authorized to perform iam:${action}`);
+    this.#checkPlatform(`iam:${action}`, action === 'ListUsers' ? '*' : this.#asked(action, parameters));
     if (action === 'ListUsers') return this.#listUsers(parameters);
     if (action === 'CreateUser') return this.#createUser(parameters);
     const name = parameters.get('UserName') ?? '';
@@ -212,7 +213,14 @@ export class IamDouble {
   /** As S3 sees whoever holds a key, which may be some time behind. */
   identify(accessKeyId: string, sessionToken: string | null): Principal {
     const { admin } = this.#options;
-    if (accessKeyId === admin.accessKeyId) return { secret: admin.secretAccessKey, may: () => true };
+    if (accessKeyId === admin.accessKeyId)
+      return {
+        secret: admin.secretAccessKey,
+        may: (asked) => {
+          this.#checkPlatform(asked.action, asked.bucket === '' ? '*' : this.#resourceOf(asked));
+          return true;
+        },
+      };
     const session = this.#sessions.get(accessKeyId);
     if (session !== undefined) {
       if (session.token !== sessionToken)
@@ -228,13 +236,29 @@ export class IamDouble {
   }
 
   #may(userName: string, asked: Parameters<Principal['may']>[0], session: Policy | null): boolean {
-    const resource = `arn:${this.#options.partition}:s3:::${asked.bucket}${asked.key === undefined ? '' : `/${asked.key}`}`;
-    const question = { action: asked.action, resource, prefix: asked.prefix, principal: this.arnOf(userName) };
+    const question = { action: asked.action, resource: this.#resourceOf(asked), prefix: asked.prefix, principal: this.arnOf(userName) };
     const own = policiesOf(this.#view().get(userName));
     const ofBucket = this.#options.policyOf(asked.bucket);
     const bucketPolicies = ofBucket === null ? [] : [JSON.parse(ofBucket) as Policy];
     if (denies([...own, ...bucketPolicies], question)) return false;
     return allows(own, question) && (session === null || allows([session], question));
+  }
+
+  #resourceOf({ bucket, key }: { bucket: string; key?: string }): string {
+    return `arn:${this.#options.partition}:s3:::${bucket}${key === undefined ? '' : `/${key}`}`;
+  }
+
+  /** Of a user that is not there IAM knows no path. */
+  #asked(action: string, parameters: URLSearchParams): string {
+    const name = parameters.get('UserName') ?? '';
+    const { partition, account } = this.#options;
+    return action === 'CreateUser' ? `arn:${partition}:iam::${account}:user${parameters.get('Path') ?? '/'}${name}` : this.arnOf(name);
+  }
+
+  /** What the printed policy does not allow is a fault of Leasehold's, or of the page. */
+  #checkPlatform(action: string, resource: string): void {
+    if (!allows([this.#options.admin.policy], { action, resource, principal: 'platform' }))
+      throw new Refusal(403, 'AccessDenied', `the platform is not authorized to perform ${action} on ${resource}`, true);
   }
 
   #view(since: 'fromMs' | 'listedFromMs' = 'fromMs'): Map<string, User> {
