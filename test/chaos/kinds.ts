@@ -47,8 +47,6 @@ export interface ChaosReport {
 }
 
 const VALUE = 'written before the kill';
-/** Longer than any kind takes to be made or deleted here, so that kills meet every step. */
-const LATEST_KILL_MS = 700;
 const PATIENCE_MS = 120_000;
 const SERVES_WITHIN_MS = 30_000;
 const INVENTORY_MS = 30_000;
@@ -61,12 +59,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const report: ChaosReport = { kills: 0, made: 0, faults: [], repeated: [], held: [] };
   const client = resourceClient(stack.baseUrl);
   const holders: Holder[] = [];
+  const spans: Spans = new Map();
   for (const { subjects, begin } of waves) {
     await begin?.();
     const made = subjects.map(async (subject) => hold(subject, await client.create(subject.kind, `held ${subject.name}`, subject.asked)));
     holders.push(...(await Promise.all(made)));
+    await Promise.all(subjects.map((subject) => measure(options, { subject, report, spans })));
   }
-  for (let round = 1; round <= times; round += 1) for (const wave of waves) await killEverybody(options, report, { wave, round });
+  for (let round = 1; round <= times; round += 1) for (const wave of waves) await killEverybody(options, report, { wave, round, spans });
   for (const holder of holders) report.held.push(await letGo(holder, report));
   for (const { granted } of holders) await client.remove(granted);
   await Promise.all(holders.map(({ subject, granted }) => isGone(client, { subject, granted }, report)));
@@ -77,23 +77,50 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 async function killEverybody(
   options: ChaosOptions,
   report: ChaosReport,
-  { wave, round }: { wave: ChaosWave; round: number },
+  { wave, round, spans }: { wave: ChaosWave; round: number; spans: Spans },
 ): Promise<void> {
   const { stack, victims, times, say = () => {} } = options;
   const client = resourceClient(stack.baseUrl);
   await wave.begin?.();
   for (const victim of victims) {
     const began = Date.now();
-    const made = await whileKilled(options, report, victim, () =>
+    const made = await whileKilled(options, report, { victim, afterMs: momentOf(wave, spans, 'makeMs') }, () =>
       Promise.all(wave.subjects.map((subject) => makeOne(options, subject, report))),
     );
     const alive = made.filter((granted) => granted !== null);
     await Promise.all(alive.map((granted) => serves(granted, report)));
-    await whileKilled(options, report, victim, () => Promise.all(alive.map(({ granted }) => client.remove(granted))));
+    await whileKilled(options, report, { victim, afterMs: momentOf(wave, spans, 'removeMs') }, () =>
+      Promise.all(alive.map(({ granted }) => client.remove(granted))),
+    );
     await Promise.all(alive.map((granted) => isGone(client, granted, report)));
     const names = alive.map(({ subject }) => subject.name).join(', ');
     say(`round ${round} of ${times}: ${victim} killed twice, ${names} made and deleted, ${((Date.now() - began) / 1000).toFixed(1)} s`);
   }
+}
+
+/** How long each took here to be made and to be deleted, with all of its wave and nobody killed. */
+type Spans = Map<ChaosSubject, { makeMs: number; removeMs: number }>;
+
+async function measure(
+  options: ChaosOptions,
+  { subject, report, spans }: { subject: ChaosSubject; report: ChaosReport; spans: Spans },
+): Promise<void> {
+  const client = resourceClient(options.stack.baseUrl);
+  const began = Date.now();
+  const made = await makeOne(options, subject, report);
+  if (made === null) return;
+  const wasMade = Date.now();
+  await client.remove(made.granted);
+  await isGone(client, made, report);
+  const span = { makeMs: wasMade - began, removeMs: Date.now() - wasMade };
+  spans.set(subject, span);
+  options.say?.(`${subject.name}: kills come within ${span.makeMs} ms of its making, ${span.removeMs} ms of its deletion`);
+}
+
+/** Somewhere in one of them, so that kills meet every step of the slow ones and still meet the quick ones. */
+function momentOf({ subjects }: ChaosWave, spans: Spans, what: 'makeMs' | 'removeMs'): number {
+  const spansHere = subjects.flatMap((subject) => spans.get(subject)?.[what] ?? []);
+  return randomInt(1 + (spansHere[randomInt(Math.max(1, spansHere.length))] ?? 0));
 }
 
 interface Made {
@@ -102,12 +129,17 @@ interface Made {
 }
 
 /** The kill comes somewhere while `work` is under way; resolves when both are done and the victim is back. */
-async function whileKilled<T>({ stack }: ChaosOptions, report: ChaosReport, victim: string, work: () => Promise<T>): Promise<T> {
+async function whileKilled<T>(
+  { stack }: ChaosOptions,
+  report: ChaosReport,
+  { victim, afterMs }: { victim: string; afterMs: number },
+  work: () => Promise<T>,
+): Promise<T> {
   await until(`${victim} runs`, async () => stack.runs(victim), { timeoutMs: 60_000 });
   const times = backs(stack, victim) + 1;
   const working = work();
   working.catch(() => {});
-  await sleep(randomInt(LATEST_KILL_MS));
+  await sleep(afterMs);
   stack.killHard(victim);
   report.kills += 1;
   const result = await working;
