@@ -177,4 +177,26 @@ function changing(): void {
     expect((await own(after, 'DELETE /api/v1/resources/:id')).status).toBe(200);
     await until('nothing is left', async () => spaces.keys.size === 0 && spaces.s3.buckets.size === 0, PATIENCE);
   });
+
+  test('a token that is named later leaves what the platform signs as it is, and its key is in no row', async () => {
+    const { api_token_env: _, ...options } = onSpaces().options;
+    await startWith({ ...onSpaces(), options });
+    const resource = await create('signed');
+    expect(resource).toMatchObject({ mode: 'broker', agent_action: 'use_presign_endpoint' });
+    const { body } = await own(resource, `POST /storage/${resource.token}/presign`, { operation: 'PUT', key: 'kept' });
+    const put = await fetch((body as unknown as { url: string }).url, { method: 'PUT', body: 'kept' });
+    expect([put.status, await signed(resource)]).toEqual([200, 'kept']);
+    await startWith(onSpaces());
+    for (const verb of ['pause', 'resume', 'rotate-credentials'])
+      expect((await own(resource, `POST /api/v1/resources/:id/${verb}`)).status).toBe(200);
+    expect(await signed(resource)).toBe('kept');
+    const versions = await stack.platform(
+      'SELECT version, issued_encrypted FROM resource_credentials WHERE resource_id = $1 ORDER BY version',
+      [resource.id],
+    );
+    expect(versions).toEqual([1, 2].map((version) => ({ version, issued_encrypted: null })));
+    expect(spaces.keys.size).toBe(0);
+    expect((await own(resource, 'DELETE /api/v1/resources/:id')).status).toBe(200);
+    await until('its objects are gone', async () => [...spaces.s3.buckets.values()].every(({ objects }) => objects.size === 0), PATIENCE);
+  });
 }
