@@ -1,7 +1,8 @@
 // One stream from one server to another as it is: messages with their sequences and times, consumers with their positions.
-import type { JetStreamManager, StreamConfig, StreamInfo, StreamState } from '@nats-io/jetstream';
+import type { ConsumerConfig, JetStreamManager, StreamConfig, StreamInfo, StreamState } from '@nats-io/jetstream';
 import { createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { ProviderMisconfigured, ProviderUnavailable } from '../../errors';
+import { releasedConfig } from './streams';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 /** The server puts the stream together on its disk before it answers the end. */
@@ -85,15 +86,17 @@ function throwRefusal({ error }: ApiAnswer, what: string): void {
 }
 
 /**
- * What a stream holds and how far its consumers are, in a line: two streams with the same line are the same. Times and sizes are of the
- * messages themselves, which a snapshot keeps.
+ * What a stream is and holds, its consumers and how far they are, in a line: two streams with the same line are the same. Times and sizes
+ * are of the messages themselves, which a snapshot keeps.
  */
 export async function stateLine(manager: JetStreamManager, { config, state }: StreamInfo): Promise<string> {
-  const positions: string[] = [];
+  const consumers: string[] = [];
   for await (const { name, config: consumer, delivered, ack_floor, num_ack_pending } of manager.consumers.list(config.name)) {
-    if (consumer.durable_name !== undefined) positions.push(`${name} ${delivered.stream_seq} ${ack_floor.stream_seq} ${num_ack_pending}`);
+    if (consumer.durable_name === undefined) continue;
+    consumers.push(`${name} ${delivered.stream_seq} ${ack_floor.stream_seq} ${num_ack_pending} ${consumerLine(consumer)}`);
   }
   return [
+    streamLine(config),
     state.messages,
     state.bytes,
     state.last_seq,
@@ -101,6 +104,32 @@ export async function stateLine(manager: JetStreamManager, { config, state }: St
     state.messages === 0 ? '' : `${state.first_seq} ${state.first_ts} ${state.last_ts}`,
     state.num_subjects ?? 0,
     state.num_deleted ?? 0,
-    ...positions.sort(),
+    ...consumers.sort(),
   ].join('|');
+}
+
+/** As it is when it is not held, without what the move itself changes. */
+function streamLine(config: StreamConfig): string {
+  const { max_bytes: _bytes, num_replicas: _replicas, placement: _placement, metadata, ...rest } = releasedConfig(config) ?? config;
+  return canonical({ ...rest, metadata: clientsOwn(metadata) });
+}
+
+/** Without the pause, which is the platform's, and without how many copies a server keeps of it. */
+function consumerLine(config: ConsumerConfig): string {
+  const { pause_until: _pause, num_replicas: _replicas, metadata, ...rest } = config;
+  return canonical({ ...rest, metadata: clientsOwn(metadata) });
+}
+
+/** Servers write their version there. */
+function clientsOwn(metadata: Record<string, string> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !key.startsWith('_nats.')));
+}
+
+/** Keys in order, and without those that say nothing: one server leaves out what another answers as false, 0 or empty. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, member]) => [key, member ? canonical(member) : ''] as const);
+  const said = members.filter(([, text]) => !['', '[]', '{}'].includes(text)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${said.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join()}}`;
 }

@@ -13,9 +13,10 @@ import { createNatsProvider } from '../../../activities/queue/nats/provider';
 import { createOpenNatsProvider } from '../../../activities/queue/nats-open/provider';
 import { randomBase32 } from '../../../shared/crypto';
 import { type QueueCredentialProvider, queueLimits } from '../../../shared/queueprovider';
+
 import { canHaveNats, type NatsTestServer, startNatsServer } from '../../contract/queue-harness';
 import { orDestroyed } from '../../harness/own-server';
-import { type OpenNatsServer, startOpenNats } from './harness';
+import { keyValueConfig, type OpenNatsServer, objectStoreConfig, startOpenNats } from './harness';
 import { ISOLATED, isolationOver, isolationRequest, logIn, OPEN } from './isolate-harness';
 
 jest.setTimeout(240_000);
@@ -140,6 +141,63 @@ function describeIsolation(): void {
     ).toBe('one');
     await Promise.all([inside.close(), connection.close(), isolation.close()]);
     await openProvider.remove({ backendName: OPEN, objectName: mine });
+    await natsProvider.remove({ backendName: ISOLATED, objectName: mine });
+  });
+
+  test('a copy is made anew when the stream or a consumer of it was changed since, though no message and no position was', async () => {
+    const mine = await newTenant();
+    const connection = await open.connect();
+    const manager = await jetstreamManager(connection);
+    const { streams, consumers } = manager;
+    const [name, work, bucket] = [`a-${mine.slice(-8)}`, `w-${mine.slice(-8)}`, `KV_${mine}_config`];
+    const durable = { durable_name: 'd', ack_policy: AckPolicy.Explicit };
+    await streams.add({ name, subjects: [`${mine}.a.>`], metadata: { of: 'mine' } });
+    await streams.add({ name: work, subjects: [`${mine}.w.*`], retention: RetentionPolicy.Workqueue, max_bytes: 1_000_000, max_age: 1e15 });
+    await streams.add(keyValueConfig(`${mine}_config`));
+    await streams.add(objectStoreConfig(`${mine}_files`));
+    await streams.add({ name: `${mine}_mirror`, mirror: { name } });
+    await consumers.add(name, { ...durable, filter_subject: `${mine}.a.x`, max_deliver: 3, backoff: [1e9, 2e9], metadata: { of: 'mine' } });
+    await consumers.add(work, { ...durable, filter_subjects: [`${mine}.w.x`, `${mine}.w.y`], max_ack_pending: 7 });
+    await consumers.add(bucket, { durable_name: 'push', deliver_subject: `${mine}.pushed`, ack_policy: AckPolicy.None });
+    await jetstream(connection).publish(`${mine}.a.x`, 'one');
+    await jetstream(connection).publish(`$KV.${mine}_config.key`, 'kept in a bucket');
+    await jetstream(connection).publish(`$O.${mine}_files.C.one`, 'kept in a store');
+    const isolation = isolationOver(places());
+    // Each attempt closes the account to whoever was in it.
+    const move = async () => {
+      await isolation.copyToIsolated(isolationRequest(mine));
+      const inside = await enter(mine);
+      return { inside, copied: await jetstreamManager(inside, { checkAPI: false }) };
+    };
+    const untouched = [work, bucket, `OBJ_${mine}_files`, `${mine}_mirror`];
+    const createdIn = (copied: JetStreamManager) =>
+      Promise.all(untouched.map(async (stream) => (await copied.streams.info(stream)).created));
+    const first = await move();
+    const before = await createdIn(first.copied);
+    await first.inside.close();
+
+    // The worker was killed just there; its client goes on as before.
+    const { config } = await streams.info(name);
+    await streams.update(name, { ...config, subjects: [`${mine}.a.>`, `${mine}.more`], metadata: { ...config.metadata, of: 'another' } });
+    const second = await move();
+    expect((await second.copied.streams.info(name)).config).toMatchObject({
+      subjects: [`${mine}.a.>`, `${mine}.more`],
+      metadata: { of: 'another' },
+    });
+    await second.inside.close();
+    await consumers.delete(name, 'd');
+    await consumers.add(name, { ...durable, filter_subject: `${mine}.a.y`, max_deliver: 3, backoff: [1e9, 2e9], metadata: { of: 'mine' } });
+    const { inside, copied } = await move();
+    expect((await copied.consumers.info(name, 'd')).config).toMatchObject({ filter_subject: `${mine}.a.y` });
+    // What nobody changed is the same to the comparison, whatever it is, and not copied again.
+    expect(await createdIn(copied)).toEqual(before);
+
+    await openProvider.remove({ backendName: OPEN, objectName: mine });
+    for await (const left of streams.names()) expect(left).toBe('leasehold-tenants');
+    expect((await copied.streams.getMessage(bucket, { last_by_subj: `$KV.${mine}_config.key` }))?.string()).toBe('kept in a bucket');
+    expect((await copied.streams.getMessage(`OBJ_${mine}_files`, { seq: 1 }))?.string()).toBe('kept in a store');
+    await jetstream(inside).publish(`$KV.${mine}_config.key`, 'x');
+    await Promise.all([inside.close(), connection.close(), isolation.close()]);
     await natsProvider.remove({ backendName: ISOLATED, objectName: mine });
   });
 
