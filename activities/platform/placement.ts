@@ -38,8 +38,8 @@ export function eligible(candidates: readonly Candidate[], wanted: Omit<Wanted, 
 }
 
 /**
- * Of those that are eligible and not full, the one with the largest share of free slots, by weight; so equal ones fill evenly and a new one catches up.
- * Null when none has more than `headroom` free slots.
+ * Of those that are eligible and not full, the one with the largest share of free slots, by weight; so equal ones fill evenly and a new one
+ * catches up. Null when none has more than `headroom` free slots.
  */
 export function choosePlacement(candidates: readonly Candidate[], wanted: Wanted): Candidate | null {
   const heldOnHost = new Map<string, number>();

@@ -61,8 +61,9 @@ interface Remembered {
 
 /**
  * A stream that discards what is new and may hold one byte stores nothing, whatever it holds: publishers are told "maximum bytes exceeded".
- * It keeps its subjects, so that nobody else can take them, and its messages, which no other way of stopping it does. One that keeps the last of each subject, as a key-value bucket, would still
- * take a smaller message for a larger one: it is told to refuse that too. Null = it is so already.
+ * It keeps its subjects, so that nobody else can take them, and its messages, which no other way of stopping it does. One that keeps the
+ * last of each subject, as a key-value bucket, would still take a smaller message for a larger one: it is told to refuse that too. Null = it
+ * is so already.
  */
 export function haltedConfig(config: StreamConfig): Partial<StreamUpdateConfig> | null {
   if (config.metadata?.[HALTED] !== undefined || isCopyOfAnother(config)) return null;

@@ -12,9 +12,10 @@ jest.setTimeout(180_000);
 const MINUTE_MS = 60_000;
 const PREFIX = 'lhaaaaaaaa_';
 
-(kafkaIsHere() ? test : test.skip)(
-  'users of a probe that was killed go at the next look, those of one that may be going on stay',
-  async () => {
+const NAME = 'users of a probe that was killed go at the next look, those of one that may be going on stay';
+if (!kafkaIsHere()) test.skip(`${NAME}: skipped: no server`, () => {});
+else
+  test(NAME, async () => {
     const young = await made(newProbeUser(Date.now() - MINUTE_MS));
     for (const _look of ['the probe', 'a look after it']) {
       const old = await made(newProbeUser(Date.now() - 10 * MINUTE_MS));
@@ -23,8 +24,7 @@ const PREFIX = 'lhaaaaaaaa_';
       await becomes([young]);
       expect(await onKafka({ url: server.adminUrl, prefix: PREFIX })).toEqual([]);
     }
-  },
-);
+  });
 
 let server: KafkaTestServer;
 let provider: QueueCredentialProvider;
